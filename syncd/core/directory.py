@@ -1,0 +1,134 @@
+"""Who and what the configuration names: one frozen snapshot that every decision reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from syncd.core.busy import BusyPolicy, MassChange
+from syncd.core.event_type import EventType
+from syncd.core.hours import WorkingHours
+from syncd.core.ids import AccountId, AgentId, CalendarId, EventTypeId, HoursId, ProjectId
+from syncd.core.routing import Rule
+
+
+class CalendarRole(StrEnum):
+    PUBLISH = "publish"  # visits are written here, and other entries block
+    BUSY = "busy"  # read only
+    MIRROR = "mirror"  # busy time is copied here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarRef:
+    """One calendar of one agent in one role. The same calendar may serve several agents."""
+
+    id: CalendarId
+    account: AccountId
+    name: str  # as the configuration writes it
+    agent: AgentId
+    role: CalendarRole
+    fields: frozenset[str] | None = None  # what may be written there; None: everything but tax id and phone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    id: AgentId
+    name: str
+    email: str
+    mobile: str | None = None
+    hours: HoursId
+    calendars: tuple[CalendarRef, ...] = ()
+    scheduler_id: str | None = None
+    scheduler_email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerLink:
+    """A project's event types at an outside scheduler: role -> the scheduler's own event type id."""
+
+    account: AccountId
+    event_types: Mapping[str, str]
+
+
+class Activation(StrEnum):
+    ON = "on"
+    OFF = "off"
+    AFTER_PARITY = "after_parity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    id: ProjectId
+    name: str
+    aliases: tuple[str, ...] = ()
+    address: str = ""
+    time_zone: str
+    team: tuple[AgentId, ...]
+    responsible: AgentId | None = None
+    activation: Activation = Activation.ON
+    event_types: Mapping[str, EventTypeId]  # role -> event type
+    scheduler: SchedulerLink | None = None
+    public_page: bool = False
+    lock_property: bool = True
+    verify_live: bool = False
+    max_staleness: timedelta | None = None  # None: the policy's
+    holidays: str | None = None
+    photo_url: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class OnAgentMove(StrEnum):
+    MOVE = "move"
+    RESTORE = "restore"
+
+
+class OnAgentDelete(StrEnum):
+    ASK = "ask"
+    CANCEL = "cancel"
+    RESTORE = "restore"
+
+
+class OnConflict(StrEnum):
+    REASSIGN = "reassign"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPolicy:
+    """The [sync] table and its neighbours."""
+
+    poll_every: timedelta = timedelta(minutes=5)
+    full_reconcile_every: timedelta = timedelta(hours=12)
+    look_ahead: timedelta = timedelta(days=120)
+    pairing_wait: timedelta = timedelta(minutes=5)
+    release_auto: bool = False
+    max_staleness: timedelta = timedelta(minutes=30)
+    mass_change: MassChange = field(default_factory=MassChange)
+    on_agent_move: OnAgentMove = OnAgentMove.MOVE
+    on_agent_delete: OnAgentDelete = OnAgentDelete.ASK
+    on_conflict: tuple[OnConflict, ...] = (OnConflict.REASSIGN, OnConflict.FLAG)
+    busy: BusyPolicy = field(default_factory=BusyPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Agents, projects, teams, event types, hours and rules. Lookups by key never guess."""
+
+    agents: Mapping[AgentId, Agent]
+    projects: Mapping[ProjectId, Project]
+    event_types: Mapping[EventTypeId, EventType]
+    hours: Mapping[HoursId, WorkingHours]
+    rules: tuple[Rule, ...] = ()
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
+    locale: str = "es_CL"
+    time_zone: str = "America/Santiago"
+    reassign_locally: frozenset[AccountId] = frozenset()  # scheduler accounts whose visits we may hand over ourselves
+    business_holidays: Mapping[ProjectId, frozenset[str]] = field(default_factory=dict)  # ISO days, per project
+
+    def calendars(self) -> list[CalendarRef]:
+        """List every calendar of every agent, in the order of the configuration."""
+        return [ref for agent in self.agents.values() for ref in agent.calendars]
+
+    def calendar(self, calendar: CalendarId) -> list[CalendarRef]:
+        """List the uses of one calendar: usually one, several where agents share it."""
+        return [ref for ref in self.calendars() if ref.id == calendar]

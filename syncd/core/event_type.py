@@ -1,0 +1,56 @@
+"""The rules of one kind of visit."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from syncd.core.ids import EventTypeId
+
+
+class Assignment(StrEnum):
+    ROUND_ROBIN = "round_robin"
+    COLLECTIVE = "collective"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How far ahead may be booked: calendar time, or business days after today (today is not counted)."""
+
+    ahead: timedelta | None = None
+    business_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    text: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """Length, spacing and limits of a kind of visit (R076-R084)."""
+
+    id: EventTypeId
+    name: str
+    duration: timedelta
+    buffer_before: timedelta = timedelta(0)
+    buffer_after: timedelta = timedelta(0)
+    increment: timedelta
+    minimum_notice: timedelta = timedelta(0)
+    same_day: bool = True
+    window: Window = Window(ahead=timedelta(days=60))
+    assignment: Assignment = Assignment.ROUND_ROBIN
+    approval: bool = False
+    pending_holds: bool = True
+    pending_expires: timedelta = timedelta(hours=24)
+    daily_cap: int | None = None
+    all_day_blocks: bool = True
+    cancel_notice: timedelta = timedelta(hours=24)
+    cancel_grace: timedelta = timedelta(minutes=30)
+    title: str = "{{ proyecto }}"
+    body: str = ""
+    location: str = "{{ direccion }}"
+    description: str = ""
+    color: str = ""
+    questions: tuple[Question, ...] = ()
+    hours: str | None = None  # hours that replace the agents' own for this event type

@@ -1,0 +1,156 @@
+"""The visit: the only record that holds an agent's time, its states, and what may be done to it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
+from syncd.core.interval import Interval
+
+
+class VisitState(StrEnum):
+    PENDING = "pending"  # waits for approval
+    CONFIRMED = "confirmed"
+    CONFLICT = "conflict"  # kept, holds no time, staff must act
+    CANCELLED = "cancelled"
+    DONE = "done"  # shown once a confirmed visit has ended; never stored
+
+
+class ClientConfirmation(StrEnum):
+    NONE = "none"
+    ASKED = "asked"
+    YES = "yes"
+    NO = "no"
+
+
+class Attendance(StrEnum):
+    UNKNOWN = "unknown"
+    PRESENT = "present"
+    NO_SHOW = "no_show"
+
+
+class CancelReason(StrEnum):
+    CLIENT = "client"
+    AGENT = "agent"
+    STAFF = "staff"
+    SCHEDULER = "scheduler"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNCONFIRMED = "unconfirmed"
+    NO_SHOW = "no_show"
+
+
+class ConflictReason(StrEnum):
+    SLOT_TAKEN = "slot_taken"
+    BUSY = "busy"
+    HOURS = "hours"
+    NOTICE = "notice"
+    SAME_DAY = "same_day"
+    WINDOW = "window"
+    LIMIT = "limit"
+    NO_HOST = "no_host"
+    UNROUTABLE = "unroutable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Who asked for the visit."""
+
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    tax_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """The dwelling that is visited."""
+
+    id: str
+    name: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a visit came from: an account and the provider's own id, or "page", "api", "cli", "panel", "calendar"."""
+
+    account: AccountId
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A bookable interval and how many hosts are free in it."""
+
+    interval: Interval
+    hosts_free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Why staff must look at a visit. On a confirmed visit it is a flag, in state `conflict` the visit holds nothing."""
+
+    reason: ConflictReason
+    since: datetime
+    alternatives: tuple[Slot, ...] = ()  # at most five
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteMark:
+    """What the scheduler last told us about a booking, so that older news never undoes newer."""
+
+    updated_at: datetime | None = None
+    event_id: str | None = None  # the scheduler's event (time); the booking is Source.id (person)
+    calendar_entry: str | None = None  # id of the entry the scheduler itself wrote into the host's calendar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One visit. `guard` is the time it holds when `holds`: the interval and its buffers."""
+
+    id: VisitId
+    state: VisitState
+    project: ProjectId | None
+    event_type: EventTypeId | None
+    host: AgentId | None
+    interval: Interval
+    guard: Interval
+    holds: bool
+    contact: Contact
+    source: Source
+    booked_at: datetime
+    time_zone: str
+    title: str = ""
+    location: str = ""
+    answers: tuple[Answer, ...] = ()
+    property: Property | None = None
+    request: RequestId | None = None
+    participants: tuple[AgentId, ...] = ()
+    extra_contacts: tuple[Contact, ...] = ()
+    client_confirmation: ClientConfirmation = ClientConfirmation.NONE
+    attendance: Attendance = Attendance.UNKNOWN
+    conflict: Conflict | None = None
+    cancel_reason: CancelReason | None = None
+    cancel_message: str = ""
+    cancelled_late: bool = False
+    pending_expires_at: datetime | None = None
+    remote: RemoteMark = field(default_factory=RemoteMark)
+    version: int = 0  # 0: never saved; the store gives 1, 2, 3 …
+
+    @property
+    def active(self) -> bool:
+        return self.state in (VisitState.PENDING, VisitState.CONFIRMED)
+
+    def state_at(self, now: datetime) -> VisitState:
+        """Return the state people see: a confirmed visit is done from its end on."""
+        if self.state is VisitState.CONFIRMED and self.interval.end <= now:
+            return VisitState.DONE
+        return self.state

@@ -1,0 +1,213 @@
+"""What syncd asks of an outside system; a connector is a module with a SPEC that plays some of these parts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from syncd.clock import Clock
+from syncd.core.busy import RemoteEvent
+from syncd.core.ids import AccountId
+from syncd.core.interval import Interval
+from syncd.core.publish import EventDraft, EventKey, Published
+from syncd.core.visit import Answer, Contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One entry of a calendar with all its instances inside the window (none: it takes no time there).
+
+    `problem` says why an entry could not be understood: the calendar then needs attention and its
+    agent is closed, while everything else in the page still counts.
+    """
+
+    remote_id: str
+    uid: str
+    etag: str
+    events: tuple[RemoteEvent, ...] = ()
+    recurring: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePage:
+    """A part of a reading. Absence means deletion only when `complete` and only after the last page."""
+
+    changed: tuple[Resource, ...] = ()
+    removed: tuple[str, ...] = ()  # remote ids
+    unchanged: tuple[str, ...] = ()  # in a complete listing: still there with the etag we know
+    cursor: str | None = None  # on the last page: where to go on next time
+    complete: bool = False
+    notes: tuple[str, ...] = ()  # for `status`: unknown zones, unknown words
+
+
+class Calendar(Protocol):
+    """One calendar of one account."""
+
+    def changes(
+        self, cursor: str | None, window: Interval, known: Mapping[str, str] | None = None
+    ) -> Iterator[ChangePage]:
+        """Yield what changed since `cursor`; None lists everything (`complete`).
+
+        `known` (remote id -> etag) lets a complete listing skip the bodies of unchanged entries. Raises
+        CursorExpired for a dead cursor, Unreadable for anything that is not a true answer.
+        """
+        ...
+
+    def find(self, key: EventKey, uid: str) -> Published | None:
+        """Look for our entry of this subject: after an ambiguous failure, or to adopt it."""
+        ...
+
+    def put(self, draft: EventDraft, known: Published | None) -> Published:
+        """Create or update; raises VersionConflict when the entry is newer than `known`, Ambiguous when unsure."""
+        ...
+
+    def delete(self, known: Published) -> None:
+        """Delete; an entry already absent is a success. Raises VersionConflict when it is newer than `known`."""
+        ...
+
+
+class Home(Protocol):
+    """All calendars of one account, asked at once: the cheapest question that tells which changed."""
+
+    def marks(self) -> Mapping[str, str]:
+        """Return calendar name (as configured) -> opaque mark; a calendar without a mark must be pulled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteBooking:
+    """A scheduler's record as it is now, in our words."""
+
+    id: str
+    active: bool
+    event_type: str  # the scheduler's own id
+    interval: Interval
+    time_zone: str | None = None
+    host_id: str | None = None
+    host_email: str | None = None
+    contact: Contact
+    answers: tuple[Answer, ...] = ()
+    request_token: str | None = None  # our signed request id, as it came back
+    replaces: str | None = None  # the booking this one takes the place of
+    replaced_by: str | None = None
+    rescheduled: bool = False  # cancelled because it was moved
+    pending: bool = False
+    cancelled_by: str | None = None  # "client" | "agent" | None
+    cancel_message: str = ""
+    event_id: str | None = None
+    calendar_entry: str | None = None
+    location: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    manage_url: str | None = None
+
+
+class Scheduler(Protocol):
+    """An outside booking service."""
+
+    def bookings(self, window: Interval, since: datetime | None = None) -> Iterator[RemoteBooking]:
+        """Yield every booking, active or cancelled, that starts in the window and may have changed since."""
+        ...
+
+    def booking(self, booking_id: str) -> RemoteBooking:
+        """Read one booking again; raises NotFound."""
+        ...
+
+    def cancel(self, booking_id: str, reason: str) -> None:
+        """Cancel at the scheduler; one already cancelled is a success."""
+        ...
+
+    def link(self, event_type: str, request_token: str, contact: Contact | None = None) -> str:
+        """Return the address where the client books, carrying our signed request id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A push subscription as it stands at the provider."""
+
+    id: str
+    callback: str
+    active: bool = True
+    expires_at: datetime | None = None
+    note: str = ""
+
+
+class Push(Protocol):
+    """A provider that calls us."""
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """List ours (those whose callback starts with our public address)."""
+        ...
+
+    def subscribe(self, callback: str) -> Subscription: ...
+
+    def unsubscribe(self, subscription: Subscription) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """A name to look at again."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What a verified webhook call amounts to: a key to recognise repeats, and names to look at.
+
+    `unreadable` says why a signed body means nothing to us: kept as a dead letter.
+    """
+
+    key: str
+    touches: tuple[Touch, ...] = ()
+    unreadable: str | None = None
+    unwanted: bool = False  # understood, signed, and of no interest
+
+
+class Hook(Protocol):
+    """Verify and read one webhook call; pure. Raises BadSignature."""
+
+    def __call__(
+        self, account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime
+    ) -> Delivery: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a connector may know of the installation: never the store."""
+
+    clock: Clock
+    secret: Callable[[str], bytes]  # purpose -> a key derived from the daemon's secret
+    generation: Callable[[], str] = lambda: ""
+    ca_file: str | None = None
+    proxy: str | None = None
+    time_zone: str = "UTC"  # for floating times and unknown zones: the agent's or installation's, never UTC by accident
+    public_url: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of doctor or check-config --online."""
+
+    what: str
+    state: str  # ok | warn | fail
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorSpec:
+    """The parts a connector plays; None = plays no such part. `settings_model` is a pydantic model."""
+
+    kind: str
+    settings_model: type[Any]
+    check: Callable[[AccountId, Any, Environment, Sequence[str]], list[Check]]
+    calendar: Callable[[AccountId, Any, Environment, str, str], Calendar] | None = None  # …, calendar name, zone
+    home: Callable[[AccountId, Any, Environment, Sequence[str]], Home] | None = None
+    scheduler: Callable[[AccountId, Any, Environment], Scheduler] | None = None
+    push: Callable[[AccountId, Any, Environment], Push] | None = None
+    hook: Hook | None = None
