@@ -1,0 +1,41 @@
+"""What every flow is handed: the store, who and what, the outside systems by name, and the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from syncd.clock import Clock
+from syncd.core.directory import CalendarRef, Directory, SyncPolicy
+from syncd.core.ids import AccountId
+from syncd.ports import Calendar, Home, Push, Scheduler
+from syncd.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountParts:
+    """The parts one account plays; None where it does not. `names` are the calendars it serves."""
+
+    id: AccountId
+    kind: str
+    home: Callable[[], Home] | None = None
+    scheduler: Callable[[], Scheduler] | None = None
+    push: Callable[[], Push] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything impure comes in through here, so that a simulation can hand in its own."""
+
+    store: Store
+    directory: Directory
+    clock: Clock
+    calendar_of: Callable[[CalendarRef], Calendar]
+    accounts: dict[AccountId, AccountParts] = field(default_factory=dict)
+    generation: str = ""
+    public_url: str = ""
+    request_token: Callable[[str], str] = lambda request: request  # signed: "<id>.<hmac8>"
+    read_request_token: Callable[[str], str | None] = lambda token: token  # None: not ours
+    crashpoint: Callable[[str], None] = lambda name: None
+
+    @property
+    def policy(self) -> SyncPolicy:
+        return self.directory.policy
