@@ -184,9 +184,9 @@ class Environment:
     generation: Callable[[], str] = lambda: ""
     ca_file: str | None = None
     proxy: str | None = None
-    time_zone: str = "UTC"  # for floating times and unknown zones: the agent's or installation's, never UTC by accident
+    time_zone: str = "UTC"  # the installation's
     public_url: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    wsgi: Mapping[str, Any] = field(default_factory=dict)  # base URL -> WSGI application served in this very process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,14 +200,23 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarUse:
+    """Which calendar of an account, and whose: the zone reads floating times, the addresses tell own answers."""
+
+    name: str  # as the configuration writes it
+    time_zone: str
+    emails: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorSpec:
     """The parts a connector plays; None = plays no such part. `settings_model` is a pydantic model."""
 
     kind: str
     settings_model: type[Any]
-    check: Callable[[AccountId, Any, Environment, Sequence[str]], list[Check]]
-    calendar: Callable[[AccountId, Any, Environment, str, str], Calendar] | None = None  # …, calendar name, zone
-    home: Callable[[AccountId, Any, Environment, Sequence[str]], Home] | None = None
+    check: Callable[[AccountId, Any, Environment, Sequence[str]], list[Check]]  # …, calendar names to resolve
+    calendar: Callable[[AccountId, Any, Environment, CalendarUse], Calendar] | None = None
+    home: Callable[[AccountId, Any, Environment, Sequence[str]], Home] | None = None  # …, calendar names
     scheduler: Callable[[AccountId, Any, Environment], Scheduler] | None = None
     push: Callable[[AccountId, Any, Environment], Push] | None = None
     hook: Hook | None = None

@@ -154,3 +154,60 @@ class Visit:
         if self.state is VisitState.CONFIRMED and self.interval.end <= now:
             return VisitState.DONE
         return self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An expected no: a stable reason (a ConflictReason value or "not-offered", "protected-field", "illegal-state" …)."""
+
+    reason: str
+    detail: str = ""
+    alternatives: tuple[Slot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """The client said yes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    by: CancelReason
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A new time, perhaps with a new host; the length stays."""
+
+    start: datetime
+    host: AgentId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reassign:
+    host: AgentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participants:
+    add: tuple[AgentId, ...] = ()
+    remove: tuple[AgentId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attend:
+    attendance: Attendance
+
+
+Command = Approve | Reject | Confirm | Cancel | Move | Reassign | Participants | Attend

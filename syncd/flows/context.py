@@ -1,12 +1,13 @@
 """What every flow is handed: the store, who and what, the outside systems by name, and the clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.clock import Clock
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId
-from syncd.ports import Calendar, Home, Push, Scheduler
+from syncd.ports import Calendar, Delivery, Home, Push, Scheduler
 from syncd.store import Store
 
 
@@ -19,6 +20,7 @@ class AccountParts:
     home: Callable[[], Home] | None = None
     scheduler: Callable[[], Scheduler] | None = None
     push: Callable[[], Push] | None = None
+    hook: Callable[[Sequence[tuple[str, str]], bytes, datetime], Delivery] | None = None  # raises BadSignature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,96 @@
+"""Visits and their neighbours as plain JSON values, in the shapes docs/api.md promises; for the API and the command line alike."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from syncd.core.interval import Interval
+from syncd.core.visit import Conflict, Contact, Refused, Slot, Visit
+from syncd.store.visits import HistoryRow
+
+Json = dict[str, Any]
+
+
+def local(moment: datetime, zone: str) -> str:
+    """Return RFC 3339 text with the offset that zone has at that moment."""
+    return moment.astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
+
+
+def slot_json(slot: Slot, zone: str) -> Json:
+    return {
+        "start": local(slot.interval.start, zone),
+        "end": local(slot.interval.end, zone),
+        "hosts_free": slot.hosts_free,
+    }
+
+
+def interval_json(interval: Interval, zone: str) -> Json:
+    return {"start": local(interval.start, zone), "end": local(interval.end, zone)}
+
+
+def contact_json(contact: Contact) -> Json:
+    return {"name": contact.name, "email": contact.email, "phone": contact.phone, "tax_id": contact.tax_id}
+
+
+def conflict_json(conflict: Conflict, zone: str) -> Json:
+    return {
+        "reason": conflict.reason.value,
+        "since": local(conflict.since, zone),
+        "detail": conflict.detail,
+        "alternatives": [slot_json(slot, zone) for slot in conflict.alternatives],
+    }
+
+
+def visit_json(visit: Visit, now: datetime) -> Json:
+    """Return the visit as the contract shows it; `conflict` and `cancel_reason` only where they apply."""
+    zone = visit.time_zone
+    shown: Json = {
+        "id": visit.id,
+        "state": visit.state_at(now).value,
+        "project": visit.project,
+        "event_type": visit.event_type,
+        "host": visit.host,
+        "participants": list(visit.participants),
+        "contact": contact_json(visit.contact),
+        "property": None
+        if visit.property is None
+        else {"id": visit.property.id, "name": visit.property.name, "address": visit.property.address},
+        "request": visit.request,
+        "start": local(visit.interval.start, zone),
+        "end": local(visit.interval.end, zone),
+        "time_zone": zone,
+        "title": visit.title,
+        "location": visit.location,
+        "answers": [{"question": one.question, "answer": one.answer} for one in visit.answers],
+        "source": {"account": visit.source.account, "id": visit.source.id},
+        "client_confirmation": visit.client_confirmation.value,
+        "attendance": visit.attendance.value,
+        "booked_at": local(visit.booked_at, zone),
+        "version": visit.version,
+    }
+    if visit.conflict is not None:
+        shown["conflict"] = conflict_json(visit.conflict, zone)
+    if visit.cancel_reason is not None:
+        shown |= {"cancel_reason": visit.cancel_reason.value, "cancelled_late": visit.cancelled_late}
+    return shown
+
+
+def refused_json(refused: Refused, zone: str) -> Json:
+    return {
+        "reason": refused.reason,
+        "detail": refused.detail,
+        "alternatives": [slot_json(slot, zone) for slot in refused.alternatives],
+    }
+
+
+def history_json(row: HistoryRow, zone: str) -> Json:
+    return {
+        "version": row.version,
+        "at": local(row.cause.at, zone),
+        "actor": row.cause.actor,
+        "source": row.cause.source,
+        "delivery": row.cause.delivery,
+        "note": row.cause.note,
+        "before": row.before,
+        "after": row.after,
+    }
