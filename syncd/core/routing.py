@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.ids import AgentId, EventTypeId, ProjectId, RequestId
-from syncd.core.visit import Contact, Property
+from syncd.core.visit import Contact, Dwelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Request:
     id: RequestId
     project: str  # as the sender names it: id, name or alias
     contact: Contact
-    property: Property | None = None
+    dwelling: Dwelling | None = None
     requirements: tuple[Requirement, ...] = ()
     preferred_agent: AgentId | None = None
     received_at: datetime | None = None

@@ -69,7 +69,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Property:
+class Dwelling:
     """The dwelling that is visited."""
 
     id: str
@@ -131,7 +131,7 @@ class Visit:
     title: str = ""
     location: str = ""
     answers: tuple[Answer, ...] = ()
-    property: Property | None = None
+    dwelling: Dwelling | None = None
     request: RequestId | None = None
     participants: tuple[AgentId, ...] = ()
     extra_contacts: tuple[Contact, ...] = ()

@@ -53,8 +53,8 @@ def visit_json(visit: Visit, now: datetime) -> Json:
         "participants": list(visit.participants),
         "contact": contact_json(visit.contact),
         "property": None
-        if visit.property is None
-        else {"id": visit.property.id, "name": visit.property.name, "address": visit.property.address},
+        if visit.dwelling is None
+        else {"id": visit.dwelling.id, "name": visit.dwelling.name, "address": visit.dwelling.address},
         "request": visit.request,
         "start": local(visit.interval.start, zone),
         "end": local(visit.interval.end, zone),
