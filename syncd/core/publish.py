@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncd.core.ids import CalendarId
@@ -103,3 +103,47 @@ class HoldOff:
 
 
 Step = Put | Delete | Forget | HoldOff | None
+
+
+REWRITES_A_DAY = 3  # F34: never a fight with a person
+
+
+def next_step(draft: EventDraft | None, known: Published | None, now: datetime, *, restore: bool = True) -> Step:
+    """Return the one step from what stands to what is wanted; None when nothing is to be done.
+
+    `restore` says whether an entry that a person deleted is put back. An adopted entry is never rewritten.
+    """
+    if known is None:
+        return Put(draft=draft, known=None) if draft is not None else None
+    if draft is None:
+        return Forget(known=known) if known.presence is Presence.GONE else Delete(known=known)
+    if known.adopted:
+        return None
+    if known.presence is Presence.GONE:
+        return _rewrite(draft, known, now, None) if restore else None
+    if known.presence is Presence.CHANGED:
+        return _rewrite(draft, known, now, known)
+    return Put(draft=draft, known=known) if known.content_hash != draft.content_hash else None
+
+
+def _rewrite(draft: EventDraft, known: Published, now: datetime, over: Published | None) -> Step:
+    if len(recent_rewrites(known, now)) >= REWRITES_A_DAY and known.content_hash == draft.content_hash:
+        return HoldOff(known=known)
+    return Put(draft=draft, known=over, rewrite=True)
+
+
+def recent_rewrites(known: Published, now: datetime) -> tuple[datetime, ...]:
+    return tuple(moment for moment in known.rewrites if now - moment < timedelta(days=1))
+
+
+def presence_of(known: Published, seen: Interval | None, title: str | None, location: str | None) -> Presence:
+    """Compare what a reading saw with what we put; notes, colours and reminders are the agent's and do not count."""
+    if known.adopted:
+        return Presence.AS_PUT
+    same = seen == known.interval and _same_text(title, known.title) and _same_text(location, known.location)
+    return Presence.AS_PUT if same else Presence.CHANGED
+
+
+def _same_text(one: str | None, other: str) -> bool:
+    """Servers re-fold and trim; only a difference a person can see counts."""
+    return one is None or " ".join(one.split()) == " ".join(other.split())

@@ -1,0 +1,31 @@
+"""Fills `{{ name }}` in titles and bodies of calendar entries; plain substitution, so client text is never a template."""
+
+import re
+from collections.abc import Mapping
+
+_HOLE = re.compile(r"\{\{\s*([a-z_0-9]+)\s*\}\}")
+VARIABLES = frozenset(
+    {
+        "proyecto",
+        "direccion",
+        "tipo",
+        "agente",
+        "cliente",
+        "propiedad",
+        "preguntas_y_respuestas",
+        *(f"respuesta_{number}" for number in range(1, 11)),
+    }
+)
+
+
+def holes(template: str) -> list[str]:
+    """List the variables a template asks for, in order."""
+    return _HOLE.findall(template)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Return the template with each variable replaced once; a value absent leaves nothing behind.
+
+    Values are not looked into again: "{{ 7*7 }}" typed by a client stays as typed (H68).
+    """
+    return _HOLE.sub(lambda hole: values.get(hole[1], ""), template).strip()

@@ -1,0 +1,133 @@
+"""What each command does to a visit, and when it is refused. Time conflicts are not judged here: the store and availability do."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.core.event_type import EventType
+from syncd.core.interval import Interval
+from syncd.core.visit import (
+    Approve,
+    Attend,
+    Attendance,
+    Cancel,
+    CancelReason,
+    ClientConfirmation,
+    Command,
+    Confirm,
+    Move,
+    Participants,
+    Reassign,
+    Refused,
+    Reject,
+    Visit,
+    VisitState,
+)
+
+P, C, X, K, D = (
+    VisitState.PENDING,
+    VisitState.CONFIRMED,
+    VisitState.CONFLICT,
+    VisitState.CANCELLED,
+    VisitState.DONE,
+)
+
+# command -> the states in which it acts; in the states after the bar it has nothing left to do
+TRANSITIONS: dict[type[Command], tuple[frozenset[VisitState], frozenset[VisitState]]] = {
+    Approve: (frozenset({P}), frozenset({C, D})),
+    Reject: (frozenset({P}), frozenset({K})),
+    Confirm: (frozenset({P, C}), frozenset()),
+    Cancel: (frozenset({P, C, X}), frozenset({K})),
+    Move: (frozenset({P, C, X}), frozenset()),
+    Reassign: (frozenset({P, C, X}), frozenset()),
+    Participants: (frozenset({P, C, X}), frozenset()),
+    Attend: (frozenset({C, D}), frozenset()),
+}
+
+
+def guard_of(interval: Interval, event_type: EventType | None) -> Interval:
+    """Return the time a visit of this type holds: its interval and its buffers."""
+    if event_type is None:
+        return interval
+    return interval.pad(event_type.buffer_before, event_type.buffer_after)
+
+
+def decide(visit: Visit, command: Command, event_type: EventType | None, now: datetime) -> Visit | Refused:
+    """Return the visit after the command, the same visit where nothing is left to do, or why not.
+
+    Repeating a command is harmless: approving an approved visit or cancelling a cancelled one changes nothing.
+    """
+    acts, idle = TRANSITIONS[type(command)]
+    state = visit.state_at(now)
+    if state in idle:
+        return visit
+    if state not in acts:
+        return Refused(reason="illegal-state", detail=f"the visit is {state.value}")
+    return _apply(visit, command, event_type, now)
+
+
+def _apply(visit: Visit, command: Command, event_type: EventType | None, now: datetime) -> Visit | Refused:
+    match command:
+        case Approve():
+            return replace(visit, state=C, holds=True, pending_expires_at=None)
+        case Reject(message=message):
+            return _cancelled(visit, CancelReason.REJECTED, message, late=False)
+        case Confirm():
+            return replace(visit, client_confirmation=ClientConfirmation.YES)
+        case Cancel(by=by, message=message):
+            return _cancelled(visit, by, message, late=is_late(visit, event_type, now))
+        case Move():
+            return _moved(visit, command, event_type)
+        case Reassign(host=host):
+            return _settled(replace(visit, host=host))
+        case Participants():
+            return _joined(visit, command)
+        case Attend(attendance=attendance):
+            return _attended(visit, attendance, now)
+
+
+def is_late(visit: Visit, event_type: EventType | None, now: datetime) -> bool:
+    """Tell whether cancelling now breaks the notice; never within the grace after booking (C6)."""
+    if event_type is None or now - visit.booked_at <= event_type.cancel_grace:
+        return False
+    return visit.interval.start - now < event_type.cancel_notice
+
+
+def _cancelled(visit: Visit, reason: CancelReason, message: str, *, late: bool) -> Visit:
+    return replace(
+        visit,
+        state=K,
+        holds=False,
+        conflict=None,
+        cancel_reason=reason,
+        cancel_message=message,
+        cancelled_late=late,
+        pending_expires_at=None,
+    )
+
+
+def _moved(visit: Visit, command: Move, event_type: EventType | None) -> Visit:
+    interval = Interval(command.start, command.start + visit.interval.length)
+    moved = replace(visit, interval=interval, guard=guard_of(interval, event_type), host=command.host or visit.host)
+    if interval != visit.interval:
+        moved = replace(moved, client_confirmation=ClientConfirmation.NONE, attendance=Attendance.UNKNOWN)
+    return _settled(moved)
+
+
+def _settled(visit: Visit) -> Visit:
+    """A visit that got a new time or host leaves the state `conflict` and holds again."""
+    if visit.state is X:
+        return replace(visit, state=C, holds=True, conflict=None)
+    return replace(visit, conflict=None)
+
+
+def _joined(visit: Visit, command: Participants) -> Visit | Refused:
+    if visit.host in command.remove:
+        return Refused(reason="protected-field", detail="the host leaves by reassigning the visit, not as a participant")
+    kept = tuple(agent for agent in visit.participants if agent not in command.remove)
+    return replace(visit, participants=kept + tuple(agent for agent in command.add if agent not in kept))
+
+
+def _attended(visit: Visit, attendance: Attendance, now: datetime) -> Visit | Refused:
+    if now < visit.interval.start:
+        return Refused(reason="illegal-state", detail="attendance is marked once the visit has begun")
+    return replace(visit, attendance=attendance)
