@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from syncd.core.ids import EventTypeId
+from syncd.core.ids import EventTypeId, HoursId
 
 
 class Assignment(StrEnum):
@@ -53,4 +53,4 @@ class EventType:
     description: str = ""
     color: str = ""
     questions: tuple[Question, ...] = ()
-    hours: str | None = None  # hours that replace the agents' own for this event type
+    hours: HoursId | None = None  # hours that replace the agents' own for this event type

@@ -1,5 +1,6 @@
 """When to try again: exponential back-off with jitter, never before the provider asked."""
 
+import math
 from datetime import datetime, timedelta
 
 FIRST = 2.0  # seconds
@@ -10,6 +11,6 @@ def next_attempt(retry_after: float | None, attempts: int, now: datetime, jitter
     """Return when to try again after `attempts` failures; `jitter` is in [0, 1), `retry_after` in seconds."""
     backoff = min(LONGEST, FIRST * 2.0 ** min(max(attempts, 1) - 1, 20))
     wait = backoff * (0.5 + jitter / 2)
-    if retry_after is not None and retry_after == retry_after and retry_after > 0:
-        wait = min(LONGEST, max(retry_after, 0.0)) + jitter * min(FIRST, backoff)
+    if retry_after is not None and not math.isnan(retry_after) and retry_after > 0:
+        wait = min(LONGEST, retry_after) + jitter * min(FIRST, backoff)
     return now + timedelta(seconds=wait)

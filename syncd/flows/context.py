@@ -6,7 +6,7 @@ from datetime import datetime
 
 from syncd.clock import Clock
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
-from syncd.core.ids import AccountId
+from syncd.core.ids import AccountId, CalendarId
 from syncd.ports import Calendar, Delivery, Home, Push, Scheduler
 from syncd.store import Store
 
@@ -41,3 +41,7 @@ class Context:
     @property
     def policy(self) -> SyncPolicy:
         return self.directory.policy
+
+    def account_of(self, calendar: CalendarId) -> AccountId:
+        """Return the account a configured calendar belongs to; "" for one no longer configured."""
+        return next((ref.account for ref in self.directory.calendar(calendar)), AccountId(""))

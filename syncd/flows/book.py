@@ -1,0 +1,284 @@
+"""Offers slots, books them and carries out what people ask of a visit: one way in for page, API, shell and staff.
+
+The store's constraint decides who was first. A host is tried inside a savepoint; the next one follows when it is taken.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from syncd.core.availability import bookable, slots
+from syncd.core.directory import Activation, Project
+from syncd.core.event_type import EventType
+from syncd.core.hours import booking_window_end
+from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
+from syncd.core.interval import Interval
+from syncd.core.routing import rank_hosts
+from syncd.core.template import fill
+from syncd.core.draft import variables
+from syncd.core.transition import decide, guard_of
+from syncd.core.visit import (
+    Answer,
+    Cancel,
+    Command,
+    Contact,
+    Dwelling,
+    Move,
+    Refused,
+    Slot,
+    Source,
+    Visit,
+    VisitState,
+)
+from syncd.errors import SlotTaken
+from syncd.flows.context import Context
+from syncd.flows.hosts import day_around, host_time
+from syncd.flows.say import message, task
+from syncd.store import Tx
+from syncd.store.queue import WorkKind
+from syncd.store.visits import Cause
+
+ALTERNATIVES = 5
+LOOK = timedelta(days=14)  # how far alternatives are looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """What somebody asks for: a start, and a host where they insist on one."""
+
+    project: ProjectId
+    start: datetime
+    contact: Contact
+    source: AccountId
+    event_type: EventTypeId | None = None  # None: the project's standard one
+    host: AgentId | None = None
+    dwelling: Dwelling | None = None
+    answers: tuple[Answer, ...] = ()
+    request: RequestId | None = None
+    preferred: AgentId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A project and an event type that belong together."""
+
+    project: Project
+    event_type: EventType
+    holidays: frozenset[str]
+
+
+def place_of(ctx: Context, project: ProjectId, event_type: EventTypeId | None) -> Place | Refused:
+    """Look up where a booking goes; an inactive project or a foreign event type is refused."""
+    found = ctx.directory.projects.get(project)
+    if found is None:
+        return Refused(reason="not-found", detail=f"no project has the id {project!r}")
+    if not is_active(ctx, found):
+        return Refused(reason="project-inactive", detail=f"{found.name} takes no bookings yet")
+    chosen = event_type or found.event_types.get("standard")
+    if chosen is None or chosen not in found.event_types.values():
+        return Refused(reason="not-found", detail=f"{found.name} has no event type {event_type!r}")
+    holidays = ctx.directory.business_holidays.get(project, frozenset())
+    return Place(project=found, event_type=ctx.directory.event_types[chosen], holidays=holidays)
+
+
+def is_active(ctx: Context, project: Project) -> bool:
+    """Tell whether a project takes bookings; `after_parity` opens once `activate` has noted it (R105)."""
+    if project.activation is not Activation.AFTER_PARITY:
+        return project.activation is Activation.ON
+    with ctx.store.read() as tx:
+        return tx.accounts.get(AccountId("syncd"), f"activated:{project.id}") is not None
+
+
+def offer(
+    ctx: Context, project: ProjectId, event_type: EventTypeId | None, window: Interval, now: datetime
+) -> list[Slot] | Refused:
+    """List the slots that a client may book in the window, by start, with the number of free hosts."""
+    place = place_of(ctx, project, event_type)
+    if isinstance(place, Refused):
+        return place
+    with ctx.store.read() as tx:
+        return _slots(ctx, tx, place, place.project.team, window, now)
+
+
+def _slots(
+    ctx: Context, tx: Tx, place: Place, agents: Sequence[AgentId], window: Interval, now: datetime
+) -> list[Slot]:
+    last = booking_window_end(place.event_type.window, now, place.project.time_zone, place.holidays)
+    inside = window.clip(Interval(now, last)) if last > now else None
+    if inside is None:
+        return []
+    hosts = [host_time(tx, ctx.directory, agent, place.event_type, inside, now, place.project) for agent in agents]
+    return slots(place.event_type, hosts, inside, now, place.project.time_zone, place.holidays)
+
+
+def alternatives(ctx: Context, place: Place, start: datetime, now: datetime) -> tuple[Slot, ...]:
+    """Return at most five free slots, those nearest to the wanted start."""
+    begin = max(now, start - LOOK / 2)
+    with ctx.store.read() as tx:
+        found = _slots(ctx, tx, place, place.project.team, Interval(begin, begin + LOOK), now)
+    nearest = sorted(found, key=lambda slot: (abs(slot.interval.start - start), slot.interval.start))
+    return tuple(sorted(nearest[:ALTERNATIVES], key=lambda slot: slot.interval))
+
+
+def book(ctx: Context, booking: Booking, cause: Cause) -> Visit | Refused:
+    """Book a slot for the first host in rank that is free; refused with the reason and the nearest alternatives."""
+    place = place_of(ctx, booking.project, booking.event_type)
+    if isinstance(place, Refused):
+        return place
+    if booking.host is not None and booking.host not in place.project.team:
+        return Refused(reason="not-found", detail=f"{booking.host} is not in the team of {place.project.name}")
+    outcome = ctx.store.write(lambda tx: _try_hosts(ctx, tx, place, booking, cause))
+    return _with_alternatives(ctx, place, booking.start, cause.at, outcome)
+
+
+def _with_alternatives(
+    ctx: Context, place: Place, start: datetime, now: datetime, outcome: Visit | Refused
+) -> Visit | Refused:
+    if isinstance(outcome, Visit):
+        return outcome
+    return replace(outcome, alternatives=alternatives(ctx, place, start, now))
+
+
+def _try_hosts(ctx: Context, tx: Tx, place: Place, booking: Booking, cause: Cause) -> Visit | Refused:
+    team = [booking.host] if booking.host is not None else place.project.team
+    turns = tx.visits.turns(place.project.id, place.event_type.id, place.project.team)
+    refusals: list[str] = []
+    for agent in rank_hosts(team, turns, booking.preferred):
+        reason = judge(ctx, tx, place, agent, booking.start, cause.at)
+        if reason is None:
+            try:
+                return _save_new(ctx, tx, place, booking, agent, cause)
+            except SlotTaken:
+                reason = "slot_taken"
+        refusals.append(reason)
+    return Refused(reason=gravest(refusals), detail="")
+
+
+def judge(
+    ctx: Context,
+    tx: Tx,
+    place: Place,
+    agent: AgentId,
+    start: datetime,
+    now: datetime,
+    ignoring: VisitId | None = None,
+) -> str | None:
+    """Say why this agent cannot take a visit at this start, None where nothing speaks against it."""
+    window = day_around(start, place.project.time_zone)
+    host = host_time(tx, ctx.directory, agent, place.event_type, window, now, place.project, ignoring)
+    return bookable(place.event_type, host, start, now, place.project.time_zone, place.holidays)
+
+
+# The reason told to the client is the one nearest to success: a taken slot says more than closed hours.
+GRAVITY = ("slot_taken", "busy", "unknown", "limit", "not_offered", "hours", "same_day", "notice", "window")
+
+
+def gravest(reasons: Sequence[str]) -> str:
+    """Choose the one reason to tell when every host refuses."""
+    return next((one for one in GRAVITY if one in reasons), reasons[0] if reasons else "no_host")
+
+
+def _save_new(ctx: Context, tx: Tx, place: Place, booking: Booking, agent: AgentId, cause: Cause) -> Visit:
+    visit = new_visit(ctx, place, booking, agent, cause.at)
+    saved = tx.visits.save(visit, cause)
+    announce(tx, None, saved, cause.at)
+    return saved
+
+
+def new_visit(ctx: Context, place: Place, booking: Booking, agent: AgentId, now: datetime) -> Visit:
+    kind = place.event_type
+    interval = Interval(booking.start, booking.start + kind.duration)
+    visit = Visit(
+        id=VisitId(ctx.clock.new_id()),
+        state=VisitState.PENDING if kind.approval else VisitState.CONFIRMED,
+        project=place.project.id,
+        event_type=kind.id,
+        host=agent,
+        interval=interval,
+        guard=guard_of(interval, kind),
+        holds=kind.pending_holds or not kind.approval,
+        contact=booking.contact,
+        source=Source(account=booking.source),
+        booked_at=now,
+        time_zone=place.project.time_zone,
+        location=place.project.address,
+        answers=booking.answers,
+        dwelling=booking.dwelling,
+        request=booking.request,
+        pending_expires_at=now + kind.pending_expires if kind.approval else None,
+    )
+    return replace(visit, title=fill(kind.title, variables(visit, ctx.directory)))
+
+
+def act(ctx: Context, visit_id: VisitId, command: Command, cause: Cause) -> Visit | Refused:
+    """Carry out a command on a visit; a new time or host is judged like a booking and first wins."""
+    outcome = ctx.store.write(lambda tx: act_in(ctx, tx, visit_id, command, cause))
+    if isinstance(outcome, Refused) and isinstance(command, Move):
+        with ctx.store.read() as tx:
+            visit = tx.visits.find(visit_id)
+        place = place_of(ctx, visit.project, visit.event_type) if visit and visit.project else None
+        if isinstance(place, Place):
+            return _with_alternatives(ctx, place, command.start, cause.at, outcome)
+    return outcome
+
+
+def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cause) -> Visit | Refused:
+    """Do the same inside a transaction that is already open; alternatives are the caller's."""
+    visit = tx.visits.find(visit_id)
+    if visit is None:
+        return Refused(reason="not-found", detail="no visit has this id")
+    kind = ctx.directory.event_types.get(visit.event_type) if visit.event_type else None
+    after = decide(visit, command, kind, cause.at)
+    if isinstance(after, Refused) or after == visit:
+        return after
+    refused = _time_refusal(ctx, tx, visit, after, cause.at)
+    if refused is not None:
+        return refused
+    try:
+        saved = tx.visits.save(after, cause)
+    except SlotTaken:
+        return Refused(reason="slot_taken", detail="")
+    announce(tx, visit, saved, cause.at)
+    if isinstance(command, Cancel):
+        tx.queue.touch(WorkKind.CANCEL, visit.id, cause.at)
+    return saved
+
+
+def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: datetime) -> Refused | None:
+    if not after.active or (before.interval, before.host) == (after.interval, after.host):
+        return None
+    if after.host not in ctx.directory.agents:
+        return Refused(reason="not-found", detail=f"no agent has the id {after.host!r}")
+    place = place_of(ctx, after.project, after.event_type) if after.project else None
+    if not isinstance(place, Place) or after.host is None:
+        return None
+    reason = judge(ctx, tx, place, after.host, after.interval.start, now, ignoring=before.id)
+    if reason == "not_offered" and before.interval == after.interval:
+        return None  # a colleague takes the time as it stands, on the grid or not
+    return Refused(reason=reason) if reason is not None else None
+
+
+def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
+    """Say to everybody concerned what became of a visit, and have both agents' calendars looked at."""
+    hosts = {one.host for one in (before, after) if one is not None and one.host is not None}
+    tx.queue.touch_many(WorkKind.RECONCILE, sorted(hosts), now)
+    kind = _message_kind(before, after)
+    if kind is None:
+        return
+    message(tx, kind, after, now, to="client")
+    for host in sorted(hosts):
+        message(tx, "agent_notice", after, now, to=f"agent:{host}", body={"about": kind})
+    if kind == "cancellation":
+        task(tx, "offer_new_time", after, now)
+
+
+def _message_kind(before: Visit | None, after: Visit) -> str | None:
+    if before is None or (before.state is VisitState.CONFLICT and after.active):
+        return "booking_info"
+    if after.state is VisitState.CANCELLED:
+        return "cancellation" if before.state is not VisitState.CONFLICT else None
+    if (before.interval, before.host) != (after.interval, after.host):
+        return "update"
+    return "booking_info" if before.state is VisitState.PENDING and after.state is VisitState.CONFIRMED else None
+
+

@@ -1,0 +1,242 @@
+"""One agent: what a person changed in the calendar, conflicts with the own time, then what should stand where.
+
+Levels, not events: everything is derived again from the store each time, so a lost wake-up costs minutes, never truth.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.core.conflict import Clash, find_conflicts, may_reassign
+from syncd.core.directory import Agent, CalendarRef, CalendarRole, OnAgentDelete, OnAgentMove
+from syncd.core.draft import mirror_drafts, visit_draft, visit_subject
+from syncd.core.ids import AgentId, CalendarId, VisitId
+from syncd.core.interval import Interval
+from syncd.core.publish import EventDraft, EventKey, Presence, Published, next_step
+from syncd.core.routing import rank_hosts
+from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Move, Refused, Visit
+from syncd.errors import SlotTaken
+from syncd.flows.adoption import awaits_entry
+from syncd.flows.book import Place, act_in, announce, judge, place_of
+from syncd.flows.context import Context
+from syncd.flows.hosts import busy_calendars
+from syncd.flows.say import message, task
+from syncd.store import Tx
+from syncd.store.queue import WorkKind
+from syncd.store.visits import Cause
+
+
+def reconcile(ctx: Context, key: str, now: datetime) -> datetime | None:
+    """Bring one agent's visits and calendars together; returns when to look again, if time alone will change it."""
+    agent = ctx.directory.agents.get(AgentId(key))
+    if agent is None:
+        return None
+    ctx.store.write(lambda tx: _heed_agent(ctx, tx, agent, now))
+    ctx.store.write(lambda tx: _settle_conflicts(ctx, tx, agent, now))
+    return ctx.store.write(lambda tx: _touch_publish(ctx, tx, agent, now))
+
+
+# --- what a person did to our entries -------------------------------------------------------------------------------
+
+
+def _heed_agent(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
+    for ref in publish_calendars(agent):
+        for known in tx.calendars.published_in(ref.id):
+            if known.presence is not Presence.AS_PUT and known.key.subject.startswith("visit:"):
+                _heed_entry(ctx, tx, agent, known, now)
+
+
+def _heed_entry(ctx: Context, tx: Tx, agent: Agent, known: Published, now: datetime) -> None:
+    visit = tx.visits.find(VisitId(known.key.subject.removeprefix("visit:")))
+    if visit is None or not visit.active or visit.host != agent.id or visit.interval.end <= now:
+        return
+    if known.presence is Presence.GONE:
+        _heed_deletion(ctx, tx, agent, visit, now)
+    elif known.seen_interval is not None and known.seen_interval != visit.interval:
+        _heed_move(ctx, tx, agent, visit, known, now)
+
+
+def _heed_deletion(ctx: Context, tx: Tx, agent: Agent, visit: Visit, now: datetime) -> None:
+    match ctx.policy.on_agent_delete:
+        case OnAgentDelete.ASK:
+            task(tx, "entry_deleted", visit, now)
+        case OnAgentDelete.CANCEL:
+            act_in(ctx, tx, visit.id, Cancel(by=CancelReason.AGENT), _by_agent(agent, now, "deleted the calendar entry"))
+        case OnAgentDelete.RESTORE:
+            pass  # publish puts it back
+
+
+def _heed_move(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Published, now: datetime) -> None:
+    """A drag is a wish, judged like a booking; a refused one is written back and the agent told once (C1)."""
+    wanted = known.seen_interval
+    if wanted is None or ctx.policy.on_agent_move is OnAgentMove.RESTORE:
+        return
+    outcome: Visit | Refused = Refused(reason="length", detail="a visit keeps its length")
+    if wanted.length == visit.interval.length:
+        command = Move(start=wanted.start)
+        outcome = act_in(ctx, tx, visit.id, command, _by_agent(agent, now, "moved the calendar entry"))
+    if isinstance(outcome, Refused):
+        body = {"about": "move_refused", "reason": outcome.reason, "wanted": wanted.start.isoformat()}
+        message(tx, "agent_notice", visit, now, to=f"agent:{agent.id}:{wanted.epoch[0]}", body=body)
+        return
+    tx.calendars.remember(replace(known, presence=Presence.AS_PUT, interval=wanted, seen_interval=None))
+
+
+def _by_agent(agent: Agent, now: datetime, note: str) -> Cause:
+    return Cause(at=now, actor=f"agent:{agent.id}", source="calendar", note=note)
+
+
+# --- personal events on visits --------------------------------------------------------------------------------------
+
+
+def _settle_conflicts(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
+    visits = upcoming(ctx, tx, agent, now)
+    window = Interval(now, max([visit.guard.end for visit in visits], default=now) + ctx.policy.look_ahead)
+    blocks = [one for one in tx.calendars.blocks(busy_calendars(agent), window) if one.interval.end > now]
+    clashes = {clash.visit.id: clash for clash in find_conflicts(visits, blocks)}
+    for visit in visits:
+        if visit.id in clashes:
+            _resolve(ctx, tx, clashes[visit.id], now)
+        elif visit.conflict is not None and visit.conflict.reason is ConflictReason.BUSY:
+            tx.visits.save(replace(visit, conflict=None), _by_daemon(now, "the busy block is gone"))
+
+
+def upcoming(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> list[Visit]:
+    """List the agent's active visits that have not ended."""
+    ids = [hold.visit for hold in tx.visits.holds([agent.id], Interval(now, now + ctx.policy.look_ahead * 3))]
+    found = [tx.visits.get(one) for one in ids]
+    return [visit for visit in found if visit.active and visit.interval.end > now]
+
+
+def _by_daemon(now: datetime, note: str) -> Cause:
+    return Cause(at=now, actor="syncd", source="daemon", note=note)
+
+
+def _resolve(ctx: Context, tx: Tx, clash: Clash, now: datetime) -> None:
+    """Hand the visit to a free colleague where policy and scheduler allow it, else flag it once."""
+    visit = clash.visit
+    fixed = visit.source.account in _fixed_accounts(ctx)
+    place = place_of(ctx, visit.project, visit.event_type) if visit.project is not None else None
+    if isinstance(place, Place) and may_reassign(visit, ctx.policy.on_conflict, scheduler_fixed=fixed):
+        if visit.interval.start > now and _reassign(ctx, tx, visit, place, now):
+            return
+    if visit.conflict is None:
+        flagged = replace(visit, conflict=Conflict(reason=ConflictReason.BUSY, since=now, detail=clash.block.calendar))
+        saved = tx.visits.save(flagged, _by_daemon(now, f"a busy block of {clash.block.calendar} lies on the visit"))
+        task(tx, "busy_conflict", saved, now, key=f"{int(clash.block.interval.start.timestamp())}")
+
+
+def _fixed_accounts(ctx: Context) -> set[str]:
+    """Scheduler accounts that name the host themselves and were not told to let us change it."""
+    schedulers = {account for account, parts in ctx.accounts.items() if parts.scheduler is not None}
+    return {*schedulers} - {*ctx.directory.reassign_locally}
+
+
+def _reassign(ctx: Context, tx: Tx, visit: Visit, place: Place, now: datetime) -> bool:
+    turns = tx.visits.turns(place.project.id, place.event_type.id, place.project.team)
+    for agent in rank_hosts([one for one in place.project.team if one != visit.host], turns):
+        reason = judge(ctx, tx, place, agent, visit.interval.start, now)
+        if reason not in (None, "not_offered", "notice", "same_day"):
+            continue  # the client already holds the time: notice does not count against a colleague
+        after = replace(visit, host=agent, conflict=None)
+        try:
+            saved = tx.visits.save(after, _by_daemon(now, f"a busy block lies on the visit; {agent} takes it"))
+        except SlotTaken:
+            continue
+        announce(tx, visit, saved, now)
+        return True
+    return False
+
+
+# --- what should stand in the agent's calendars ---------------------------------------------------------------------
+
+
+def publish_calendars(agent: Agent) -> list[CalendarRef]:
+    return [ref for ref in agent.calendars if ref.role is CalendarRole.PUBLISH]
+
+
+def _touch_publish(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> datetime | None:
+    """Touch every entry that is not as it should be; drafts and entries are compared by key."""
+    drafts, waits = desired(ctx, tx, agent, now)
+    own = [ref.id for ref in agent.calendars]
+    known = {one.key: one for calendar in own for one in tx.calendars.published_in(calendar)}
+    shared = {ref.id for other in ctx.directory.agents.values() if other.id != agent.id for ref in other.calendars}
+    restore = ctx.policy.on_agent_delete is OnAgentDelete.RESTORE
+    keys = [
+        key
+        for key in sorted({*drafts, *known})
+        if next_step(drafts.get(key), known.get(key), now, restore=restore) is not None
+        and (key in drafts or key.calendar not in shared or not is_wanted(ctx, tx, key, now))
+        and not is_past(known.get(key), key in drafts, now)
+    ]
+    for key in keys:
+        tx.queue.touch(WorkKind.PUBLISH, str(key), now, group=ctx.account_of(key.calendar))
+    return min(waits, default=None)
+
+
+def is_past(known: Published | None, wanted: bool, now: datetime) -> bool:
+    """What is over stays as it stands: history in the agent's calendar is the agent's."""
+    return known is not None and not wanted and known.interval.end <= now and not known.key.subject.startswith("mirror:")
+
+
+def desired(
+    ctx: Context, tx: Tx, agent: Agent, now: datetime
+) -> tuple[dict[EventKey, EventDraft], list[datetime]]:
+    """Return the wanted entries of one agent's calendars, and the moments until which adoption is awaited."""
+    visits = upcoming(ctx, tx, agent, now)
+    drafts, waits = _visit_drafts(ctx, tx, agent, visits, now)
+    for ref in agent.calendars:
+        if ref.role is CalendarRole.MIRROR:
+            copies = mirror_drafts(_busy_time(ctx, tx, agent, visits, now), ref, ctx.directory.time_zone, ctx.directory.locale, ctx.generation)
+            drafts |= {draft.key: draft for draft in copies}
+    return drafts, waits
+
+
+def _visit_drafts(
+    ctx: Context, tx: Tx, agent: Agent, visits: Iterable[Visit], now: datetime
+) -> tuple[dict[EventKey, EventDraft], list[datetime]]:
+    drafts: dict[EventKey, EventDraft] = {}
+    waits: list[datetime] = []
+    for visit in visits:
+        adopted = {one.key.calendar for one in tx.calendars.published_of(visit_subject(visit.id)) if one.adopted}
+        here = adopted & {ref.id for ref in agent.calendars}
+        until = awaits_entry(ctx, visit, now) if not here else None
+        waits += [until] if until is not None else []
+        for ref in agent.calendars:
+            if ref.id in here or (ref.role is CalendarRole.PUBLISH and not here and until is None):
+                draft = visit_draft(visit, ref, ctx.directory, ctx.generation)
+                drafts[draft.key] = draft
+    return drafts, waits
+
+
+def _busy_time(
+    ctx: Context, tx: Tx, agent: Agent, visits: Iterable[Visit], now: datetime
+) -> list[tuple[CalendarId, str, Interval]]:
+    """Gather what a mirror shows: strangers' blocks, and visits that the outside scheduler does not know itself."""
+    sources = [ref.id for ref in agent.calendars if ref.role is not CalendarRole.MIRROR]
+    window = Interval(now, now + ctx.policy.look_ahead)
+    copies = {
+        one.remote_id
+        for calendar in sources
+        for one in tx.calendars.entries(calendar, list(tx.calendars.etags(calendar))).values()
+        if not one.mirrored
+    }
+    blocks = [one for one in tx.calendars.blocks(sources, window) if one.remote_id not in copies]
+    own = [
+        (CalendarId("syncd"), visit.id, visit.interval) for visit in visits if visit.source.account not in ctx.accounts
+    ]
+    return own + [(one.calendar, f"{one.remote_id}", one.interval) for one in blocks]
+
+
+def is_wanted(ctx: Context, tx: Tx, key: EventKey, now: datetime) -> bool:
+    """Tell whether any agent wants this entry (a calendar may be shared)."""
+    return draft_of(ctx, tx, key, now) is not None
+
+
+def draft_of(ctx: Context, tx: Tx, key: EventKey, now: datetime) -> EventDraft | None:
+    """Compose the entry that should stand under this key now, None where nothing should."""
+    for ref in ctx.directory.calendar(key.calendar):
+        found = desired(ctx, tx, ctx.directory.agents[ref.agent], now)[0].get(key)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,66 @@
+"""Takes a request of the post-sale system: routed once, remembered, answered with the address where the client books."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core.directory import Directory
+from syncd.core.ids import ProjectId
+from syncd.core.routing import Request, Route, Unroutable, find_project, route
+from syncd.core.visit import Refused
+from syncd.flows.book import is_active
+from syncd.flows.context import Context
+from syncd.store.visits import StoredRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A routed request; `repeated` when the very same one was known already."""
+
+    request: Request
+    route: Route
+    booking_url: str | None
+    repeated: bool = False
+
+
+def explain(directory: Directory, request: Request) -> Route | Unroutable:
+    """Route a request without keeping it: what `syncd route` prints."""
+    names = {id: (project.name, *project.aliases) for id, project in directory.projects.items()}
+    project = find_project(request.project, directory.projects, names)
+    event_types = directory.projects[project].event_types if project is not None else {}
+    return route(request, project, event_types, directory.rules)
+
+
+def accept(ctx: Context, request: Request, body: str, now: datetime) -> Accepted | Unroutable | Refused:
+    """Keep a request and return its booking address; the same id with another body is refused (`request-differs`)."""
+    with ctx.store.read() as tx:
+        known = tx.visits.find_request(request.id)
+    if known is not None:
+        return _again(known, body)
+    routed = explain(ctx.directory, request)
+    if isinstance(routed, Unroutable):
+        return routed
+    if not is_active(ctx, ctx.directory.projects[routed.project]):
+        return Refused(reason="project-inactive", detail=f"{routed.project} takes no bookings yet")
+    url = booking_url(ctx, request, routed)
+    ctx.store.write(lambda tx: tx.visits.put_request(request, body, routed, url))
+    return Accepted(request=request, route=routed, booking_url=url)
+
+
+def _again(known: StoredRequest, body: str) -> Accepted | Refused:
+    if json.loads(known.body) != json.loads(body):
+        return Refused(reason="request-differs", detail="this id was used for another request; give the new one its own id")
+    if known.route is None:
+        return Refused(reason="unroutable", detail="this request fits no project")
+    return Accepted(request=known.request, route=known.route, booking_url=known.booking_url, repeated=True)
+
+
+def booking_url(ctx: Context, request: Request, routed: Route) -> str | None:
+    """Return the outside scheduler's address with our signed id; None where the project has no such scheduler."""
+    link = ctx.directory.projects[ProjectId(routed.project)].scheduler
+    if link is None or routed.role not in link.event_types:
+        return None
+    scheduler = ctx.accounts[link.account].scheduler
+    if scheduler is None:
+        return None
+    return scheduler().link(link.event_types[routed.role], ctx.request_token(request.id), request.contact)

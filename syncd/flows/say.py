@@ -1,0 +1,62 @@
+"""Puts notices, tasks and alerts into the outbox, once each, in the transaction that caused them."""
+
+from datetime import datetime
+from typing import Any
+
+from syncd.core.visit import Visit
+from syncd.store import Tx
+from syncd.store.queue import Notice
+
+
+def task(tx: Tx, kind: str, visit: Visit, now: datetime, *, key: str = "", due_at: datetime | None = None) -> bool:
+    """Open a task for staff about a visit; the same kind for the same version is opened once."""
+    return tx.queue.say(
+        Notice(
+            key=f"task:{kind}:{visit.id}:{key or visit.version}",
+            channel="task",
+            kind=kind,
+            about=visit.id,
+            to=visit.host or "",
+            due_at=due_at or now,
+            created_at=now,
+            state="open",
+        )
+    )
+
+
+def message(tx: Tx, kind: str, visit: Visit, now: datetime, *, to: str, body: dict[str, Any] | None = None) -> bool:
+    """Ask for one message of a kind per version of the visit; the channel is chosen when it is sent."""
+    return tx.queue.say(
+        Notice(
+            key=f"message:{kind}:{visit.id}:{visit.version}:{to}",
+            channel="message",
+            kind=kind,
+            about=visit.id,
+            to=to,
+            body=body,
+            due_at=now,
+            created_at=now,
+        )
+    )
+
+
+def alert(tx: Tx, kind: str, about: str, text: str, now: datetime) -> bool:
+    """Raise an operator's alert: one per trouble, until `recovered` closes it (P8)."""
+    standing = [one for one in tx.queue.notices(channel="alert", about=about, state="open") if one.kind == kind]
+    if standing:
+        return False
+    key = f"alert:{kind}:{about}:{int(now.timestamp())}"
+    return tx.queue.say(
+        Notice(key=key, channel="alert", kind=kind, about=about, body={"text": text}, created_at=now, state="open")
+    )
+
+
+def recovered(tx: Tx, kind: str, about: str, now: datetime) -> bool:
+    """Close the standing alerts of a kind and say so once; False where none stood."""
+    standing = [one for one in tx.queue.notices(channel="alert", about=about, state="open") if one.kind == kind]
+    for one in standing:
+        tx.queue.set_notice(one.key, "closed")
+    if standing:
+        key = f"recovered:{kind}:{about}:{int(now.timestamp())}"
+        tx.queue.say(Notice(key=key, channel="alert", kind=f"{kind}_recovered", about=about, created_at=now, state="closed"))
+    return bool(standing)
