@@ -262,6 +262,8 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
     """Say to everybody concerned what became of a visit, and have both agents' calendars looked at."""
     hosts = {one.host for one in (before, after) if one is not None and one.host is not None}
     tx.queue.touch_many(WorkKind.RECONCILE, sorted(hosts), now)
+    if after.pending_expires_at is not None:
+        tx.queue.touch(WorkKind.REMIND, after.id, after.pending_expires_at)
     kind = _message_kind(before, after)
     if kind is None:
         return

@@ -1,0 +1,177 @@
+"""Runs one piece of work and says what its outcome means for the queue, the account and the operator. No threads in here."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncd.core.ids import AccountId
+from syncd.core.retry import next_attempt
+from syncd.errors import (
+    Ambiguous,
+    AuthFailed,
+    ConnectorError,
+    Permanent,
+    StoreError,
+    Transient,
+    Unreadable,
+    VersionConflict,
+)
+from syncd.flows.cancel import carry_cancellation
+from syncd.flows.context import Context
+from syncd.flows.expire import expire
+from syncd.flows.ingest import ingest
+from syncd.flows.keys import split_booking_key
+from syncd.flows.poll import poll
+from syncd.flows.publish import publish
+from syncd.flows.pull import pull
+from syncd.flows.reconcile import reconcile
+from syncd.flows.say import alert, recovered
+from syncd.flows.subscribe import renew
+from syncd.log import log
+from syncd.store import Tx
+from syncd.store.queue import DeliveryState, Work, WorkKind
+
+Handler = Callable[[Context, str, datetime], datetime | None]
+
+HANDLERS: dict[WorkKind, Handler] = {
+    WorkKind.INGEST: ingest,
+    WorkKind.POLL: poll,
+    WorkKind.PULL: pull,
+    WorkKind.RECONCILE: reconcile,
+    WorkKind.PUBLISH: publish,
+    WorkKind.REMIND: expire,
+    WorkKind.RENEW: renew,
+    WorkKind.CANCEL: carry_cancellation,
+}
+
+LEASE = timedelta(minutes=2)  # longer than the total deadline of any call
+POISON = 5  # attempts of something that crashes before it is a dead letter (F37)
+BREAKER = 3  # failures in a row before an account rests
+REST_LONGEST = timedelta(minutes=15)
+
+
+def account_of(work: Work) -> AccountId | None:
+    """Return the account whose login this work uses, None where it uses none."""
+    return AccountId(work.group) if work.group else None
+
+
+def run_one(ctx: Context, work: Work) -> None:
+    """Run one leased piece of work to one of its ends: finished, again later, or buried. Never raises but StoreError."""
+    now = ctx.clock.now()
+    ctx.crashpoint("C7")
+    try:
+        due = HANDLERS[work.kind](ctx, work.key, now)
+    except StoreError:
+        raise
+    except ConnectorError as error:
+        ctx.store.write(lambda tx: _failed(ctx, tx, work, error, ctx.clock.now()))
+        log.warning("work failed", extra={"action": "work_failed", "kind": work.kind, "error": type(error).__name__})
+    except Exception as error:  # noqa: BLE001 - the one place where a defect of ours must not stop everything else
+        ctx.store.write(lambda tx: _crashed(tx, work, error, ctx))
+        log.error("work crashed", exc_info=error, extra={"action": "work_crashed", "kind": work.kind})
+    else:
+        ctx.store.write(lambda tx: _done(tx, work, due, ctx.clock.now()))
+
+
+def _done(tx: Tx, work: Work, due: datetime | None, now: datetime) -> None:
+    tx.queue.finish(work, due)
+    account = account_of(work)
+    if account is None:
+        return
+    state = tx.accounts.state(account)
+    if state.failures or state.parked or state.error:
+        cleared = replace(state, failures=0, failing_since=None, not_before=None, parked="", error="", last_success=now)
+        tx.accounts.save_state(cleared)
+        for kind in ("account_down", "sign_in"):
+            recovered(tx, kind, account, now)
+
+
+def _failed(ctx: Context, tx: Tx, work: Work, error: ConnectorError, now: datetime) -> None:
+    again = next_attempt(getattr(error, "retry_after", None), work.attempts + 1, now, ctx.clock.jitter())
+    if isinstance(error, AuthFailed):
+        _park(tx, work, error, now)
+        tx.queue.fail(work, now + REST_LONGEST, str(error))
+    elif isinstance(error, Permanent):
+        _bury(tx, work, error, now)
+    else:
+        tx.queue.fail(work, again, str(error))
+        if isinstance(error, Transient | Ambiguous | Unreadable) and not isinstance(error, VersionConflict):
+            _count(tx, work, error, again, now)
+
+
+def _park(tx: Tx, work: Work, error: AuthFailed, now: datetime) -> None:
+    """A refused login stops the account until somebody signs in; one alert, and the queue is kept (F19)."""
+    account = account_of(work)
+    if account is None:
+        return
+    state = tx.accounts.state(account)
+    tx.accounts.save_state(
+        replace(state, parked=str(error)[:300] or "login refused", failing_since=state.failing_since or now,
+                not_before=now + REST_LONGEST)
+    )
+    alert(tx, "sign_in", account, f"{account}: the login is refused. Put the right secret in place and reload.", now)
+
+
+def _bury(tx: Tx, work: Work, error: Exception, now: datetime) -> None:
+    tx.queue.bury(work, str(error)[:300], now)
+    if work.kind is WorkKind.INGEST:
+        account, _ = split_booking_key(work.key)
+        tx.queue.inbox_settle(account, work.key, DeliveryState.DEAD, str(error)[:300])
+    alert(tx, "dead_letter", f"{work.kind}:{work.key}", f"{work.kind} {work.key} is a dead letter: {error}"[:400], now)
+
+
+def _count(tx: Tx, work: Work, error: ConnectorError, again: datetime, now: datetime) -> None:
+    """Count failures in a row; after a few the whole account rests, so that others are not held up (breaker)."""
+    account = account_of(work)
+    if account is None:
+        return
+    state = tx.accounts.state(account)
+    failures = state.failures + 1
+    rest = min(again, now + REST_LONGEST) if failures >= BREAKER or getattr(error, "retry_after", None) else None
+    tx.accounts.save_state(
+        replace(state, failures=failures, failing_since=state.failing_since or now, not_before=rest,
+                error=str(error)[:300])
+    )
+    if failures == BREAKER:
+        alert(tx, "account_down", account, f"{account} does not answer as it should: {error}"[:400], now)
+
+
+def _crashed(tx: Tx, work: Work, error: Exception, ctx: Context) -> None:
+    now = ctx.clock.now()
+    if work.attempts + 1 >= POISON:
+        _bury(tx, work, error, now)
+    else:
+        tx.queue.fail(work, next_attempt(None, work.attempts + 1, now, ctx.clock.jitter()), repr(error)[:300])
+
+
+def resting(ctx: Context, now: datetime) -> list[str]:
+    """List the accounts that must not be called now: parked, or resting behind their breaker."""
+    with ctx.store.read() as tx:
+        return [one.account for one in tx.accounts.states() if one.not_before is not None and one.not_before > now]
+
+
+def drain(ctx: Context, *, most: int = 100_000, progress: Callable[[Work], None] | None = None) -> int:
+    """Run everything that is due in this thread until nothing is; returns how many pieces were run."""
+    for count in range(most):
+        now = ctx.clock.now()
+        skip = resting(ctx, now)
+        claimed = ctx.store.write(lambda tx: tx.queue.claim(now, LEASE, skip=skip))
+        if not claimed:
+            return count
+        if progress is not None:
+            progress(claimed[0])
+        run_one(ctx, claimed[0])
+    return most
+
+
+def sweep(ctx: Context, now: datetime) -> None:
+    """Touch every name: what makes up for any wake-up that was lost."""
+
+    def touch(tx: Tx) -> None:
+        for account, parts in ctx.accounts.items():
+            tx.queue.touch(WorkKind.POLL, account, now, group=account)
+            if parts.push is not None:
+                tx.queue.touch(WorkKind.RENEW, account, now, group=account)
+        tx.queue.touch_many(WorkKind.RECONCILE, list(ctx.directory.agents), now)
+
+    ctx.store.write(touch)
