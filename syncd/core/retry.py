@@ -12,5 +12,5 @@ def next_attempt(retry_after: float | None, attempts: int, now: datetime, jitter
     backoff = min(LONGEST, FIRST * 2.0 ** min(max(attempts, 1) - 1, 20))
     wait = backoff * (0.5 + jitter / 2)
     if retry_after is not None and not math.isnan(retry_after) and retry_after > 0:
-        wait = min(LONGEST, retry_after) + jitter * min(FIRST, backoff)
+        wait = min(LONGEST, max(retry_after, 1.0)) + jitter * min(FIRST, backoff)
     return now + timedelta(seconds=wait)

@@ -1,0 +1,136 @@
+"""Which command is possible in which state, and what it leaves behind."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from syncd.core.ids import AgentId
+from syncd.core.transition import TRANSITIONS, decide, guard_of
+from syncd.core.visit import (
+    Approve,
+    Attend,
+    Attendance,
+    Cancel,
+    CancelReason,
+    ClientConfirmation,
+    Command,
+    Confirm,
+    Conflict,
+    ConflictReason,
+    Move,
+    Participants,
+    Reassign,
+    Refused,
+    Reject,
+    Visit,
+    VisitState,
+)
+from tests.core.values import NOW, STANDARD, TUESDAY, span, visit
+
+COMMANDS: list[Command] = [
+    Approve(),
+    Reject(),
+    Confirm(),
+    Cancel(by=CancelReason.CLIENT),
+    Move(start=TUESDAY + timedelta(hours=1)),
+    Reassign(host=AgentId("beto")),
+    Participants(add=(AgentId("beto"),)),
+    Attend(attendance=Attendance.PRESENT),
+]
+
+
+def done(outcome: Visit | Refused) -> Visit:
+    assert isinstance(outcome, Visit)
+    return outcome
+
+
+def test_the_table_names_every_command() -> None:
+    assert {type(one) for one in COMMANDS} == set(TRANSITIONS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("state", [one for one in VisitState if one is not VisitState.DONE])
+def test_every_pair_of_state_and_command_acts_idles_or_is_refused(state: VisitState, command: Command) -> None:
+    before = visit(state=state, holds=state in (VisitState.PENDING, VisitState.CONFIRMED))
+    now = TUESDAY + timedelta(minutes=5) if isinstance(command, Attend) else NOW
+    outcome = decide(before, command, STANDARD, now)
+    acts, idle = TRANSITIONS[type(command)]
+    if state in idle:
+        assert outcome == before
+    elif state in acts:
+        assert isinstance(outcome, Visit) and outcome != before
+    else:
+        assert isinstance(outcome, Refused) and outcome.reason == "illegal-state"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: type(one).__name__)
+def test_repeating_a_command_changes_nothing_more_or_is_refused(command: Command) -> None:
+    before = visit(state=VisitState.PENDING if isinstance(command, Approve | Reject) else VisitState.CONFIRMED)
+    now = TUESDAY + timedelta(minutes=5) if isinstance(command, Attend) else NOW
+    once = done(decide(before, command, STANDARD, now))
+    assert decide(once, command, STANDARD, now) == once
+
+
+def test_a_cancelled_visit_holds_nothing() -> None:
+    after = done(decide(visit(), Cancel(by=CancelReason.CLIENT, message="no puedo"), STANDARD, NOW))
+    assert (after.state, after.holds, after.cancel_reason, after.cancel_message) == (
+        VisitState.CANCELLED,
+        False,
+        CancelReason.CLIENT,
+        "no puedo",
+    )
+
+
+@pytest.mark.parametrize(
+    ("hours_before", "hours_since_booking", "late"), [(25, 48, False), (23, 48, True), (13, 0.4, False), (13, 0.6, True)]
+)
+def test_late_cancellations_are_marked_except_within_the_grace(
+    hours_before: float, hours_since_booking: float, late: bool
+) -> None:
+    now = TUESDAY - timedelta(hours=hours_before)
+    booked = visit(booked_at=now - timedelta(hours=hours_since_booking))
+    assert done(decide(booked, Cancel(by=CancelReason.CLIENT), STANDARD, now)).cancelled_late is late
+
+
+def test_a_move_keeps_identity_and_length_and_asks_for_a_new_confirmation() -> None:
+    before = visit(client_confirmation=ClientConfirmation.YES)
+    start = TUESDAY + timedelta(days=1)
+    after = done(decide(before, Move(start=start), STANDARD, NOW))
+    assert (after.id, after.interval, after.guard) == (before.id, span(start), span(start, 30))
+    assert after.client_confirmation is ClientConfirmation.NONE
+    assert after.host == before.host
+
+
+def test_a_lost_booking_that_gets_a_new_time_holds_again() -> None:
+    lost = visit(
+        state=VisitState.CONFLICT, holds=False, conflict=Conflict(reason=ConflictReason.SLOT_TAKEN, since=NOW)
+    )
+    after = done(decide(lost, Move(start=TUESDAY + timedelta(hours=3)), STANDARD, NOW))
+    assert (after.state, after.holds, after.conflict) == (VisitState.CONFIRMED, True, None)
+
+
+def test_the_host_is_no_participant_to_be_removed() -> None:
+    refused = decide(visit(), Participants(remove=(AgentId("ana"),)), STANDARD, NOW)
+    assert isinstance(refused, Refused) and refused.reason == "protected-field"
+
+
+def test_attendance_waits_for_the_start() -> None:
+    refused = decide(visit(), Attend(attendance=Attendance.PRESENT), STANDARD, TUESDAY - timedelta(seconds=1))
+    assert isinstance(refused, Refused)
+    assert done(decide(visit(), Attend(attendance=Attendance.NO_SHOW), STANDARD, TUESDAY)).attendance is Attendance.NO_SHOW
+
+
+def test_a_visit_that_is_over_is_done_and_cannot_be_moved() -> None:
+    over = visit()
+    assert over.state_at(over.interval.end) is VisitState.DONE
+    assert over.state_at(over.interval.end - timedelta(seconds=1)) is VisitState.CONFIRMED
+    assert isinstance(decide(over, Move(start=TUESDAY), STANDARD, over.interval.end), Refused)
+
+
+def test_the_guard_adds_the_buffers() -> None:
+    kind = replace(STANDARD, buffer_before=timedelta(minutes=15))
+    guard = guard_of(span(TUESDAY), kind)
+    assert guard.start == TUESDAY - timedelta(minutes=15)
+    assert guard.end == TUESDAY + timedelta(minutes=30)
+    assert guard_of(span(TUESDAY), None) == span(TUESDAY)
