@@ -32,6 +32,8 @@ class Daemon:
         self.workers = Workers(lambda: installation.context)
         self._control = ControlServer(installation)
         self._server: Server | None = None
+        self._seen = -1
+        self._fed = 0.0
 
     def run(self) -> int:
         """Run until told to stop; returns the exit code."""
@@ -74,8 +76,7 @@ class Daemon:
 
     def _loop(self) -> None:
         watchdog = notify.watchdog_seconds()
-        seen, fed = -1, 0.0
-        while not self._stop.wait(0.5 if watchdog is None else min(0.5, watchdog / 4)):
+        while not self._stop.wait(0.5):
             self._beats.run_pending()
             if self._reload.is_set():
                 self._reload.clear()
@@ -83,10 +84,19 @@ class Daemon:
             if self.workers.broken is not None:
                 log.error("another process took the store", extra={"action": "store_lost"})
                 return
-            self.workers.wake()
-            if watchdog is not None and self.workers.beat != seen:
-                seen, fed = self.workers.beat, fed + 1
-                notify.notify("WATCHDOG=1")
+            if watchdog is not None:
+                self._feed(watchdog)
+
+    def _feed(self, watchdog: float) -> None:
+        """Feed the watchdog only while some worker gets somewhere and the web server lives (F49)."""
+        now = self._installed.context.clock.monotonic()
+        if now - self._fed < watchdog / 4:
+            return
+        self.workers.wake()
+        alive = self._server is not None and self._server.alive()
+        if self.workers.beat != self._seen and alive:
+            self._seen, self._fed = self.workers.beat, now
+            notify.notify("WATCHDOG=1")
 
     def _reload_now(self) -> None:
         notify.notify("RELOADING=1")

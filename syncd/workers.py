@@ -27,6 +27,7 @@ class Workers:
         self._busy: Counter[str] = Counter()
         self._claiming = threading.Lock()
         self._stopping = threading.Event()
+        self._timer = threading.Lock()
         self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(threads)]
         self.beat = 0
         self.broken: StoreError | None = None
@@ -101,10 +102,20 @@ class Workers:
             self.beat += 1
 
     def _sleep(self, seen: int) -> None:
+        """Wait for a wake-up; one thread alone also waits for the clock, so that a due time wakes one and not all."""
+        keeper = self._timer.acquire(blocking=False)
+        try:
+            wait = self._until_due() if keeper else None
+            with self._wake:
+                if self._woken == seen and not self._stopping.is_set():
+                    self._wake.wait(wait)
+        finally:
+            if keeper:
+                self._timer.release()
+
+    def _until_due(self) -> float:
         ctx = self._context()
         with ctx.store.read() as tx:
-            due = tx.queue.next_due()
+            due = tx.queue.next_due(skip=resting(ctx, ctx.clock.now()))
         wait = IDLE if due is None else (due - ctx.clock.now()) / timedelta(seconds=1)
-        with self._wake:
-            if self._woken == seen and not self._stopping.is_set():
-                self._wake.wait(min(max(wait, 0.05), IDLE))
+        return min(max(wait, 0.05), IDLE)

@@ -69,6 +69,7 @@ class BusyBlock:
     uid: str
     interval: Interval
     all_day: bool = False
+    copied: bool = False  # a copy of busy time: it blocks, and is never copied again
 
 
 def blocks(event: RemoteEvent, policy: BusyPolicy) -> bool:
@@ -93,6 +94,7 @@ def block_of(event: RemoteEvent, calendar: CalendarId, policy: BusyPolicy) -> Bu
         uid=event.uid,
         interval=event.interval,
         all_day=event.all_day,
+        copied=event.copied,
     )
 
 

@@ -110,6 +110,8 @@ class RemoteMark:
     updated_at: datetime | None = None
     event_id: str | None = None  # the scheduler's event (time); the booking is Source.id (person)
     calendar_entry: str | None = None  # id of the entry the scheduler itself wrote into the host's calendar
+    interval: Interval | None = None  # when the scheduler says it is; the visit's own may have been changed here
+    host: AgentId | None = None  # whom the scheduler says, likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,9 @@ from syncd.store.queue import DeliveryState, WorkKind
 from syncd.store.visits import Cause
 
 
+CHAIN = 10  # members of a chain of reschedules that are followed at most
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where a remote booking belongs: the project, role and event type its scheduler's event type stands for."""
@@ -52,20 +55,42 @@ class Target:
         return Place(project=self.project, event_type=self.event_type, holidays=self.holidays)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An active booking, the ids it took the place of (nearest first), and where it belongs."""
+
+    account: AccountId
+    booking: RemoteBooking
+    earlier: tuple[str, ...]
+    target: Target
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.booking.id, *self.earlier)
+
+
 def ingest(ctx: Context, key: str, now: datetime) -> datetime | None:
     """Bring one booking's visit to the scheduler's truth; returns when to look again while a twin is awaited."""
     account, booking_id = split_booking_key(key)
     parts = ctx.accounts.get(account)
     if parts is None or parts.scheduler is None:
         return None
-    booking = _find(parts.scheduler(), booking_id)
+    scheduler = parts.scheduler()
+    booking = _find(scheduler, booking_id)
     ctx.crashpoint("C8")
     if booking is None:
         ctx.store.write(lambda tx: _unknown(ctx, tx, account, booking_id, now))
         return None
-    if booking.active:
-        return _arrived(ctx, account, booking, now)
-    return _ended(ctx, account, booking, parts.scheduler(), now)
+    last = _end_of_chain(scheduler, booking)
+    if last.active:
+        return _arrived(ctx, account, last, _earlier(ctx, account, scheduler, last, booking), now)
+    if last.rescheduled:
+        until = ctx.store.write(lambda tx: _await_twin(ctx, tx, account, last, now))
+        if until is not None:
+            return until
+    earlier = _earlier(ctx, account, scheduler, last, booking)
+    ctx.store.write(lambda tx: _cancel(ctx, tx, account, last, earlier, now))
+    return None
 
 
 def _find(scheduler: Scheduler, booking_id: str) -> RemoteBooking | None:
@@ -84,39 +109,33 @@ def _unknown(ctx: Context, tx: Tx, account: AccountId, booking_id: str, now: dat
     tx.queue.inbox_settle(account, booking_key(account, booking_id), DeliveryState.STALE, "unknown to the scheduler")
 
 
-def _ended(
-    ctx: Context, account: AccountId, booking: RemoteBooking, scheduler: Scheduler, now: datetime
-) -> datetime | None:
-    """A cancelled booking: the end of its visit, unless it was moved; then its twin is read, or awaited for a while."""
-    if booking.rescheduled or booking.replaced_by is not None:
-        twin = _find(scheduler, booking.replaced_by) if booking.replaced_by is not None else None
-        if twin is not None:
-            ctx.store.write(lambda tx: tx.queue.touch(WorkKind.INGEST, booking_key(account, twin.id), now, group=account))
-            twin_of = replace(twin, replaces=twin.replaces or booking.id)
-            return _arrived(ctx, account, twin_of, now) if twin.active else _ended_twin(ctx, account, booking, twin, now)
-        until = ctx.store.write(lambda tx: _await_twin(ctx, tx, account, booking, now))
-        if until is not None:
-            return until
-    ctx.store.write(lambda tx: _cancel(ctx, tx, account, booking, now))
-    return None
+def _end_of_chain(scheduler: Scheduler, booking: RemoteBooking) -> RemoteBooking:
+    """Follow a rescheduled booking to the one that stands for it now; a chain in a circle ends where it closes (H82)."""
+    seen = {booking.id}
+    while not booking.active and booking.replaced_by is not None and booking.replaced_by not in seen and len(seen) < CHAIN:
+        seen.add(booking.replaced_by)
+        later = _find(scheduler, booking.replaced_by)
+        if later is None:
+            return booking
+        booking = later
+    return booking
 
 
-def _ended_twin(
-    ctx: Context, account: AccountId, old: RemoteBooking, twin: RemoteBooking, now: datetime
-) -> datetime | None:
-    """Moved, and the new one is cancelled too: the visit follows the chain to its end, which is ingested by itself."""
-
-    def follow(tx: Tx) -> None:
-        visit = tx.visits.find_by_source(account, old.id)
-        if visit is not None and visit.source.id == old.id:
-            moved = replace(visit, source=Source(account=account, id=twin.id))
-            tx.visits.alias(visit.id, account, twin.id)
-            tx.visits.save(moved, _cause(account, twin, now, "followed a reschedule"))
-        elif visit is None:
-            tx.visits.tombstone(account, old.id, now)
-
-    ctx.store.write(follow)
-    return None
+def _earlier(
+    ctx: Context, account: AccountId, scheduler: Scheduler, last: RemoteBooking, asked: RemoteBooking
+) -> tuple[str, ...]:
+    """List the bookings that `last` took the place of, nearest first, as far back as one of them is known here."""
+    ids = [last.replaces] if last.replaces is not None else []
+    with ctx.store.read() as tx:
+        known = tx.visits.find_by_source(account, last.id) is not None
+        while ids and not known and len(ids) < CHAIN and tx.visits.find_by_source(account, ids[-1]) is None:
+            before = _find(scheduler, ids[-1])
+            if before is None or before.replaces is None or before.replaces in ids:
+                break
+            ids.append(before.replaces)
+    if asked.id != last.id and asked.id not in ids:
+        ids.append(asked.id)
+    return tuple(ids)
 
 
 def _await_twin(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking, now: datetime) -> datetime | None:
@@ -133,14 +152,16 @@ def _await_twin(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking
     return until if now < until else None
 
 
-def _cancel(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking, now: datetime) -> None:
+def _cancel(
+    ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...], now: datetime
+) -> None:
     ctx.crashpoint("C9")
     tx.accounts.put(account, f"pairing:{booking.id}", None)
-    key = booking_key(account, booking.id)
-    visit = tx.visits.find_by_source(account, booking.id)
-    if visit is None or visit.source.id != booking.id:
-        tx.visits.tombstone(account, booking.id, now)
-        tx.queue.inbox_settle(account, key, DeliveryState.STALE if visit else DeliveryState.DONE)
+    visit = _visit_of(tx, account, booking, earlier)
+    for one in (booking.id, *earlier):
+        tx.visits.tombstone(account, one, now)
+    if visit is None or visit.source.id not in (booking.id, *earlier):
+        _settle(tx, account, (booking.id, *earlier), DeliveryState.STALE if visit else DeliveryState.DONE)
         return
     by = CancelReason.CLIENT if booking.cancelled_by == "client" else CancelReason.SCHEDULER
     kind = ctx.directory.event_types.get(visit.event_type) if visit.event_type else None
@@ -150,28 +171,36 @@ def _cancel(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking, no
         saved = tx.visits.save(marked, _cause(account, booking, now, "cancelled at the scheduler"))
         ctx.crashpoint("C10")
         announce(tx, visit, saved, now)
-    tx.visits.tombstone(account, booking.id, now)
-    tx.queue.inbox_settle(account, key, DeliveryState.DONE)
+    tx.visits.alias(visit.id, account, booking.id)
+    _settle(tx, account, (booking.id, *earlier), DeliveryState.DONE)
     ctx.crashpoint("C13")
+
+
+def _settle(tx: Tx, account: AccountId, ids: tuple[str, ...], state: DeliveryState, why: str = "") -> None:
+    for one in ids:
+        tx.queue.inbox_settle(account, booking_key(account, one), state, why)
 
 
 def _cause(account: AccountId, booking: RemoteBooking, now: datetime, note: str) -> Cause:
     return Cause(at=now, actor=f"scheduler:{account}", source=account, delivery=booking.id, note=note)
 
 
-def _arrived(ctx: Context, account: AccountId, booking: RemoteBooking, now: datetime) -> datetime | None:
+def _arrived(
+    ctx: Context, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...], now: datetime
+) -> datetime | None:
     """An active booking: a new visit, or the new truth of one we have."""
     target = _target(ctx, account, booking)
     if target is None:
-        key = booking_key(account, booking.id)
-        ctx.store.write(lambda tx: tx.queue.inbox_settle(account, key, DeliveryState.UNWANTED, "not one of our event types"))
+        why = "not one of our event types"
+        ctx.store.write(lambda tx: _settle(tx, account, (booking.id, *earlier), DeliveryState.UNWANTED, why))
         return None
+    arrival = Arrival(account=account, booking=booking, earlier=earlier, target=target)
     try:
-        ctx.store.write(lambda tx: _keep(ctx, tx, account, booking, target, now))
+        ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now))
     except SlotTaken:
         others = alternatives(ctx, target.place, booking.interval.start, now)
         lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=now, alternatives=others)
-        ctx.store.write(lambda tx: _keep(ctx, tx, account, booking, target, now, lost=lost))
+        ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, lost=lost))
     return None
 
 
@@ -192,68 +221,45 @@ def _target(ctx: Context, account: AccountId, booking: RemoteBooking) -> Target 
     )
 
 
-def _keep(
-    ctx: Context,
-    tx: Tx,
-    account: AccountId,
-    booking: RemoteBooking,
-    target: Target,
-    now: datetime,
-    lost: Conflict | None = None,
-) -> None:
+def _keep(ctx: Context, tx: Tx, arrival: Arrival, now: datetime, lost: Conflict | None = None) -> None:
     """Save the booking as it is. Raises SlotTaken, undone as a whole; the caller comes back with `lost`."""
     ctx.crashpoint("C9")
-    before = _visit_of(tx, account, booking)
-    key = booking_key(account, booking.id)
-    if before is not None and _is_stale(before, booking, tx, account):
-        tx.queue.inbox_settle(account, key, DeliveryState.STALE)
+    account, booking = arrival.account, arrival.booking
+    before = _visit_of(tx, account, booking, arrival.earlier)
+    if _is_stale(tx, arrival, before):
+        _settle(tx, account, arrival.ids, DeliveryState.STALE)
         return
-    if before is None and tx.visits.is_tombstone(account, booking.id):
-        tx.queue.inbox_settle(account, key, DeliveryState.STALE)
-        return
-    after = _as_remote(ctx, tx, account, booking, target, before, now)
-    after = _judged(ctx, tx, after, before, target, now, lost)
-    if before is None or replace(after, version=before.version) != before:
-        note = "booked" if before is None else "changed at the scheduler"
-        after = tx.visits.save(after, _cause(account, booking, now, note))
+    after = _judged(ctx, tx, _as_remote(ctx, tx, arrival, before, now), before, arrival.target, now, lost)
+    if after != before:
+        after = tx.visits.save(after, _cause(account, booking, now, "changed at the scheduler" if before else "booked"))
         ctx.crashpoint("C10")
         _tell(tx, before, after, now)
         ctx.crashpoint("C11")
-    _link_ids(ctx, tx, account, booking, after)
+    _link_ids(ctx, tx, arrival, after, now)
     settled = DeliveryState.CONFLICT if after.state is VisitState.CONFLICT else DeliveryState.DONE
-    tx.queue.inbox_settle(account, key, settled)
+    _settle(tx, account, arrival.ids, settled)
     ctx.crashpoint("C13")
 
 
-def _visit_of(tx: Tx, account: AccountId, booking: RemoteBooking) -> Visit | None:
-    """Find the visit by the booking's own id, else by the one it replaces."""
-    own = tx.visits.find_by_source(account, booking.id)
-    if own is not None or booking.replaces is None:
-        return own
-    return tx.visits.find_by_source(account, booking.replaces)
+def _visit_of(tx: Tx, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...]) -> Visit | None:
+    """Find the visit by the booking's own id, else by the ids it took the place of."""
+    found = (tx.visits.find_by_source(account, one) for one in (booking.id, *earlier))
+    return next((one for one in found if one is not None), None)
 
 
-def _is_stale(before: Visit, booking: RemoteBooking, tx: Tx, account: AccountId) -> bool:
-    """Older news: a booking that was replaced, or a state before the one we have."""
-    if before.source.id != booking.id and tx.visits.is_tombstone(account, booking.id):
-        return True
-    if before.source.id == booking.id:
-        known = before.remote.updated_at
-        return known is not None and booking.updated_at is not None and booking.updated_at < known
-    return booking.replaces is None  # an earlier member of the chain, still listed
+def _is_stale(tx: Tx, arrival: Arrival, before: Visit | None) -> bool:
+    """Older news: a booking that was replaced or cancelled for good, or a state before the one we have."""
+    booking = arrival.booking
+    if before is None or before.source.id != booking.id:
+        return tx.visits.is_tombstone(arrival.account, booking.id)
+    known = before.remote.updated_at
+    return known is not None and booking.updated_at is not None and booking.updated_at < known
 
 
-def _as_remote(
-    ctx: Context,
-    tx: Tx,
-    account: AccountId,
-    booking: RemoteBooking,
-    target: Target,
-    before: Visit | None,
-    now: datetime,
-) -> Visit:
+def _as_remote(ctx: Context, tx: Tx, arrival: Arrival, before: Visit | None, now: datetime) -> Visit:
     """Compose the visit from the scheduler's truth; identity, confirmation and history stay those of `before`."""
-    host = host_of(ctx, tx, account, booking)
+    booking, target = arrival.booking, arrival.target
+    host = host_of(ctx, tx, arrival.account, booking)
     made = Visit(
         id=VisitId(ctx.clock.new_id()),
         state=VisitState.PENDING if booking.pending else VisitState.CONFIRMED,
@@ -264,52 +270,61 @@ def _as_remote(
         guard=guard_of(booking.interval, target.event_type),
         holds=True,
         contact=booking.contact,
-        source=Source(account=account, id=booking.id),
+        source=Source(account=arrival.account, id=booking.id),
         booked_at=booking.created_at or now,
         time_zone=target.project.time_zone,
         location=booking.location or target.project.address,
         answers=booking.answers,
         request=target.request,
         remote=RemoteMark(
-            updated_at=booking.updated_at, event_id=booking.event_id, calendar_entry=booking.calendar_entry
+            updated_at=booking.updated_at,
+            event_id=booking.event_id,
+            calendar_entry=booking.calendar_entry,
+            interval=booking.interval,
+            host=host,
         ),
     )
     made = replace(made, title=fill(target.event_type.title, variables(made, ctx.directory)))
-    return made if before is None else _carried_over(ctx, made, before, account)
+    return made if before is None else _carried_over(made, before)
 
 
-def _carried_over(ctx: Context, made: Visit, before: Visit, account: AccountId) -> Visit:
-    moved = made.interval != before.interval
-    local = account in ctx.directory.reassign_locally and not moved and before.host is not None
-    return replace(
+def _carried_over(made: Visit, before: Visit) -> Visit:
+    """Merge three ways: what the scheduler changed since we last looked wins, what was changed here stays."""
+    told = before.remote
+    moved = made.interval != (told.interval or before.interval)
+    rehosted = made.host != (told.host or before.host)
+    lost = before.state is VisitState.CONFLICT and not moved and not rehosted
+    kept = replace(
         made,
         id=before.id,
         version=before.version,
         booked_at=before.booked_at,
-        host=before.host if local else made.host,
+        interval=made.interval if moved else before.interval,
+        guard=made.guard if moved else before.guard,
+        host=made.host if rehosted or before.host is None else before.host,
         request=made.request or before.request,
         dwelling=before.dwelling,
         participants=before.participants,
         extra_contacts=before.extra_contacts,
         client_confirmation=ClientConfirmation.NONE if moved else before.client_confirmation,
         attendance=before.attendance,
-        conflict=None if moved or made.host != before.host else before.conflict,
-        holds=before.holds if before.state is VisitState.CONFLICT and not moved else made.holds,
-        state=before.state if before.state is VisitState.CONFLICT and not moved else made.state,
+        conflict=None if moved or rehosted else before.conflict,
     )
+    return replace(kept, state=VisitState.CONFLICT, holds=False) if lost else kept
 
 
 def _judged(
     ctx: Context, tx: Tx, after: Visit, before: Visit | None, target: Target, now: datetime, lost: Conflict | None
 ) -> Visit:
     """Decide whether the booking holds: a lost or hostless one is kept as `conflict`; a broken policy is only flagged."""
+    if lost is None and after.host is None:
+        lost = Conflict(reason=ConflictReason.NO_HOST, since=now, detail="the scheduler's host is none of our agents")
     if lost is not None:
-        return replace(after, state=VisitState.CONFLICT, holds=False, conflict=lost)
-    if after.host is None:
-        reason = Conflict(reason=ConflictReason.NO_HOST, since=now, detail="the scheduler's host is none of our agents")
-        return replace(after, state=VisitState.CONFLICT, holds=False, conflict=reason)
+        known = before.conflict if before is not None and before.state is VisitState.CONFLICT else None
+        same = known is not None and known.reason is lost.reason and before is not None and before.interval == after.interval
+        return replace(after, state=VisitState.CONFLICT, holds=False, conflict=known if same else lost)
     if after.state is VisitState.CONFLICT:
-        return replace(after, state=VisitState.CONFIRMED, holds=True, conflict=None)  # tried again; may be free by now
+        return replace(after, state=VisitState.CONFIRMED, holds=True, conflict=None)  # tried again; it may be free by now
     if before is not None and (before.interval, before.host) == (after.interval, after.host):
         return after
     return replace(after, conflict=flag_of(ctx, tx, after, target.place, now))
@@ -328,13 +343,13 @@ def _tell(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
     announce(tx, before, after, now)
 
 
-def _link_ids(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking, visit: Visit) -> None:
+def _link_ids(ctx: Context, tx: Tx, arrival: Arrival, visit: Visit, now: datetime) -> None:
     """Let every id of the booking, and of the entry its scheduler wrote, lead to this visit."""
-    tx.visits.alias(visit.id, account, booking.id)
-    if booking.replaces is not None:
-        tx.visits.alias(visit.id, account, booking.replaces)
-        tx.visits.tombstone(account, booking.replaces, ctx.clock.now())
-        tx.accounts.put(account, f"pairing:{booking.replaces}", None)
-    if booking.calendar_entry is not None:
-        tx.visits.alias(visit.id, ENTRY, booking.calendar_entry)
+    tx.visits.alias(visit.id, arrival.account, arrival.booking.id)
+    for one in arrival.earlier:
+        tx.visits.alias(visit.id, arrival.account, one)
+        tx.visits.tombstone(arrival.account, one, now)
+        tx.accounts.put(arrival.account, f"pairing:{one}", None)
+    if visit.remote.calendar_entry is not None:
+        tx.visits.alias(visit.id, ENTRY, visit.remote.calendar_entry)
         adopt_known(ctx, tx, visit)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.core.directory import OnAgentDelete
 from syncd.core.interval import Interval
 from syncd.core.publish import Delete, EventKey, Forget, HoldOff, Put, Step, next_step
 from syncd.flows.context import Context
-from syncd.flows.reconcile import desired, draft_of, is_past
+from syncd.flows.reconcile import desired, draft_of, is_past, restores
 from syncd.store import Tx
 
 
@@ -37,8 +36,7 @@ def _agent_plan(ctx: Context, tx: Tx, agent_id: str, now: datetime) -> list[Plan
         draft = drafts.get(key) or draft_of(ctx, tx, key, now)
         if draft is None and is_past(known.get(key), False, now):
             continue
-        restore = ctx.policy.on_agent_delete is OnAgentDelete.RESTORE or key.subject.startswith("mirror:")
-        steps.append(_planned(key, next_step(draft, known.get(key), now, restore=restore)))
+        steps.append(_planned(key, next_step(draft, known.get(key), now, restore=restores(ctx, key))))
     return [one for one in steps if one is not None]
 
 

@@ -6,7 +6,7 @@ An intent is durable before the network is used. Where an earlier attempt's outc
 from dataclasses import replace
 from datetime import datetime
 
-from syncd.core.directory import CalendarRef, OnAgentDelete
+from syncd.core.directory import CalendarRef
 from syncd.core.publish import (
     Delete,
     EventDraft,
@@ -21,7 +21,7 @@ from syncd.core.publish import (
 )
 from syncd.errors import NotFound, Transient, VersionConflict
 from syncd.flows.context import Context
-from syncd.flows.reconcile import draft_of
+from syncd.flows.reconcile import draft_of, restores
 from syncd.flows.say import alert
 from syncd.ports import Calendar
 from syncd.store import Tx
@@ -41,8 +41,7 @@ def publish(ctx: Context, key_text: str, now: datetime) -> datetime | None:
     calendar = ctx.calendar_of(refs[0])
     if unsure:
         known = _look(ctx, calendar, key, draft, known, now)
-    restore = ctx.policy.on_agent_delete is OnAgentDelete.RESTORE or key.subject.startswith("mirror:")
-    step = next_step(draft, known, now, restore=restore)
+    step = next_step(draft, known, now, restore=restores(ctx, key))
     match step:
         case Put():
             _put(ctx, calendar, refs[0], step, now)

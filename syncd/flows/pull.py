@@ -172,7 +172,7 @@ def _note_ours(tx: Tx, reading: Reading, ours: Mapping[str, Published]) -> bool:
     touched = False
     for resource in reading.changed:
         known = ours.get(resource.remote_id)
-        if known is None:
+        if known is None or resource.problem is not None:
             continue
         seen = resource.events[0] if resource.events else None
         cancelled = seen is not None and Signal.CANCELLED in seen.signals

@@ -5,7 +5,7 @@ Levels, not events: everything is derived again from the store each time, so a l
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.core.conflict import Clash, find_conflicts, may_reassign
 from syncd.core.directory import Agent, CalendarRef, CalendarRole, OnAgentDelete, OnAgentMove
@@ -14,7 +14,7 @@ from syncd.core.ids import AgentId, CalendarId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventDraft, EventKey, Presence, Published, next_step
 from syncd.core.routing import rank_hosts
-from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Move, Refused, Visit
+from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Move, Refused, Visit, VisitState
 from syncd.errors import SlotTaken
 from syncd.flows.adoption import awaits_entry
 from syncd.flows.book import Place, act_in, announce, judge, place_of
@@ -24,6 +24,10 @@ from syncd.flows.say import message, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
 from syncd.store.visits import Cause
+
+
+FAR = timedelta(days=3 * 366)
+MANY = 10_000
 
 
 def reconcile(ctx: Context, key: str, now: datetime) -> datetime | None:
@@ -103,9 +107,10 @@ def _settle_conflicts(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None
 
 def upcoming(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> list[Visit]:
     """List the agent's active visits that have not ended."""
-    ids = [hold.visit for hold in tx.visits.holds([agent.id], Interval(now, now + ctx.policy.look_ahead * 3))]
-    found = [tx.visits.get(one) for one in ids]
-    return [visit for visit in found if visit.active and visit.interval.end > now]
+    window = Interval(now, now + FAR)
+    states = (VisitState.PENDING, VisitState.CONFIRMED)
+    found = tx.visits.search(window=window, agent=agent.id, states=states, limit=MANY)
+    return [visit for visit in found if visit.interval.end > now]
 
 
 def _by_daemon(now: datetime, note: str) -> Cause:
@@ -161,17 +166,21 @@ def _touch_publish(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> datetim
     own = [ref.id for ref in agent.calendars]
     known = {one.key: one for calendar in own for one in tx.calendars.published_in(calendar)}
     shared = {ref.id for other in ctx.directory.agents.values() if other.id != agent.id for ref in other.calendars}
-    restore = ctx.policy.on_agent_delete is OnAgentDelete.RESTORE
     keys = [
         key
         for key in sorted({*drafts, *known})
-        if next_step(drafts.get(key), known.get(key), now, restore=restore) is not None
+        if next_step(drafts.get(key), known.get(key), now, restore=restores(ctx, key)) is not None
         and (key in drafts or key.calendar not in shared or not is_wanted(ctx, tx, key, now))
         and not is_past(known.get(key), key in drafts, now)
     ]
     for key in keys:
         tx.queue.touch(WorkKind.PUBLISH, str(key), now, group=ctx.account_of(key.calendar))
     return min(waits, default=None)
+
+
+def restores(ctx: Context, key: EventKey) -> bool:
+    """Tell whether an entry that a person deleted is put back: copies of busy time always are."""
+    return ctx.policy.on_agent_delete is OnAgentDelete.RESTORE or key.subject.startswith("mirror:")
 
 
 def is_past(known: Published | None, wanted: bool, now: datetime) -> bool:
@@ -215,13 +224,7 @@ def _busy_time(
     """Gather what a mirror shows: strangers' blocks, and visits that the outside scheduler does not know itself."""
     sources = [ref.id for ref in agent.calendars if ref.role is not CalendarRole.MIRROR]
     window = Interval(now, now + ctx.policy.look_ahead)
-    copies = {
-        one.remote_id
-        for calendar in sources
-        for one in tx.calendars.entries(calendar, list(tx.calendars.etags(calendar))).values()
-        if not one.mirrored
-    }
-    blocks = [one for one in tx.calendars.blocks(sources, window) if one.remote_id not in copies]
+    blocks = [one for one in tx.calendars.blocks(sources, window) if not one.copied]
     own = [
         (CalendarId("syncd"), visit.id, visit.interval) for visit in visits if visit.source.account not in ctx.accounts
     ]
@@ -236,7 +239,18 @@ def is_wanted(ctx: Context, tx: Tx, key: EventKey, now: datetime) -> bool:
 def draft_of(ctx: Context, tx: Tx, key: EventKey, now: datetime) -> EventDraft | None:
     """Compose the entry that should stand under this key now, None where nothing should."""
     for ref in ctx.directory.calendar(key.calendar):
-        found = desired(ctx, tx, ctx.directory.agents[ref.agent], now)[0].get(key)
-        if found is not None:
-            return found
+        agent = ctx.directory.agents[ref.agent]
+        drafts = _drafts_of_subject(ctx, tx, agent, key, now)
+        if key in drafts:
+            return drafts[key]
     return None
+
+
+def _drafts_of_subject(ctx: Context, tx: Tx, agent: Agent, key: EventKey, now: datetime) -> dict[EventKey, EventDraft]:
+    """Compose what this agent wants of one subject; only its own visit is read where it is one."""
+    if not key.subject.startswith("visit:"):
+        return desired(ctx, tx, agent, now)[0]
+    visit = tx.visits.find(VisitId(key.subject.removeprefix("visit:")))
+    if visit is None or not visit.active or visit.host != agent.id or visit.interval.end <= now:
+        return {}
+    return _visit_drafts(ctx, tx, agent, [visit], now)[0]
