@@ -1,6 +1,6 @@
 """What syncd asks of an outside system; a connector is a module with a SPEC that plays some of these parts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -77,7 +77,10 @@ class Home(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteBooking:
-    """A scheduler's record as it is now, in our words."""
+    """A scheduler's record as it is now, in our words.
+
+    With `problem` it could not be understood in a listing: only `id` and `event_type` count; reading it by id says why.
+    """
 
     id: str
     active: bool
@@ -86,7 +89,9 @@ class RemoteBooking:
     time_zone: str | None = None
     host_id: str | None = None
     host_email: str | None = None
+    co_hosts: tuple[str, ...] = ()  # ids of further hosts (collective event types)
     contact: Contact
+    guests: tuple[str, ...] = ()  # e-mail addresses of extra attendees
     answers: tuple[Answer, ...] = ()
     request_token: str | None = None  # our signed request id, as it came back
     replaces: str | None = None  # the booking this one takes the place of
@@ -101,13 +106,21 @@ class RemoteBooking:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     manage_url: str | None = None
+    guard: Interval | None = None  # with the scheduler's own buffers, where it tells them
+    no_show: bool = False
+    problem: str | None = None
 
 
 class Scheduler(Protocol):
     """An outside booking service."""
 
-    def bookings(self, window: Interval, since: datetime | None = None) -> Iterator[RemoteBooking]:
-        """Yield every booking, active or cancelled, that starts in the window and may have changed since."""
+    def bookings(
+        self, window: Interval, since: datetime | None = None, event_types: Collection[str] | None = None
+    ) -> Iterator[RemoteBooking]:
+        """Yield every booking, active or cancelled, that starts in the window and may have changed since.
+
+        `event_types` (the scheduler's own ids) leaves other people's out before anything of them is read.
+        """
         ...
 
     def booking(self, booking_id: str) -> RemoteBooking:
@@ -158,13 +171,15 @@ class Touch:
 class Delivery:
     """What a verified webhook call amounts to: a key to recognise repeats, and names to look at.
 
-    `unreadable` says why a signed body means nothing to us: kept as a dead letter.
+    `unreadable` says why a signed body means nothing to us: kept as a dead letter. `event_type` is the scheduler's
+    own id where the body tells it: what none of our projects uses need not be kept.
     """
 
     key: str
     touches: tuple[Touch, ...] = ()
     unreadable: str | None = None
     unwanted: bool = False  # understood, signed, and of no interest
+    event_type: str | None = None
 
 
 class Hook(Protocol):
