@@ -24,9 +24,7 @@ WANTED = ("invitee.created", "invitee.canceled", "invitee_no_show.created", "inv
 _STAMP = re.compile(r"[0-9]{1,11}")
 
 
-def hook(
-    account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime
-) -> Delivery:
+def hook(account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime) -> Delivery:
     """Verify and read one call. Raises BadSignature; a signed body that means nothing is an unreadable Delivery."""
     ours: CalendlySettings = settings
     verify(ours, headers, body, now)

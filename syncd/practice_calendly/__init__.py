@@ -7,7 +7,7 @@ from syncd.practice_calendly.api import Api
 from syncd.practice_calendly.company import Company, Refusal, Scope
 from syncd.practice_calendly.control import Fault
 from syncd.practice_calendly.courier import Courier, Sent, sign
-from syncd.practice_calendly.shapes import Client
 from syncd.practice_calendly.serve import PracticeServer
+from syncd.practice_calendly.shapes import Client
 
 __all__ = ["Api", "Client", "Company", "Courier", "Fault", "PracticeServer", "Refusal", "Scope", "Sent", "sign"]
