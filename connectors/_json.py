@@ -1,61 +1,65 @@
-"""Strict JSON for what strangers send: no NaN, duplicate keys or lone surrogates, bounded depth. Knows no provider."""
+"""Strict JSON: what Python's parser lets pass (NaN, repeated keys, half characters, depth) is refused here, once."""
 
 import json
-from typing import Any, NoReturn
+import math
+import re
+from typing import Any
 
 from syncd.errors import Unreadable
 
 DEPTH = 64
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def read_json(body: bytes) -> Any:
-    """Parse UTF-8 JSON; raises Unreadable for everything that two readers might understand differently."""
+def strict_json(body: bytes) -> Any:
+    """Return what the bytes say; raises Unreadable for anything that is not JSON as RFC 8259 means it, UTF-8, ≤ 64 deep."""
     try:
-        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
-    except UnicodeDecodeError as wrong:
-        raise Unreadable("not UTF-8") from wrong
-    except RecursionError as wrong:
-        raise Unreadable("nested too deeply") from wrong
-    except ValueError as wrong:
-        raise Unreadable(f"not JSON: {str(wrong)[:100]}") from wrong
-    _check(parsed)
-    return parsed
+        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        if _HALF_CHARACTER.search(body):
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:  # Unicode errors are ValueErrors, so are integers of 4,300 digits
+        raise Unreadable(f"the body is not JSON ({_kind(error)})") from None
+    if _deeper_than(value, DEPTH):
+        raise Unreadable(f"the body is JSON nested deeper than {DEPTH} levels")
+    return value
 
 
-def _constant(name: str) -> NoReturn:
-    raise Unreadable(f"{name} is not JSON")
+def _kind(error: ValueError | RecursionError) -> str:
+    """Say what is wrong without quoting the body."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}, at character {error.pos}"
+    if isinstance(error, UnicodeError):
+        return "broken characters"
+    return "nested too deep" if isinstance(error, RecursionError) else str(error).partition(":")[0][:80]
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise Unreadable("a key appears twice in one object")
-    return made
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
 
 
-def _check(parsed: Any) -> None:
-    """Walk without recursion: depth, and text that could be neither encoded nor stored (surrogates, NUL)."""
-    level, depth = [parsed], 0
-    while level:
-        depth += 1
-        if depth > DEPTH:
-            raise Unreadable("nested too deeply")
-        below: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                below += one.keys()
-                below += one.values()
-            elif isinstance(one, list):
-                below += one
-            elif isinstance(one, str):
-                _check_text(one)
-        level = below
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
 
 
-def _check_text(text: str) -> None:
-    if "\0" in text:
-        raise Unreadable("text holds a NUL")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as wrong:
-        raise Unreadable("text holds a lone surrogate") from wrong
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _deeper_than(value: Any, depth: int) -> bool:
+    layer = [value]
+    for _ in range(depth + 1):
+        layer = [
+            child
+            for one in layer
+            if isinstance(one, dict | list)
+            for child in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not layer:
+            return False
+    return True

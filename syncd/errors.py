@@ -1,6 +1,22 @@
 """Every way in which syncd says that something is broken; each docstring is the operator's sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class RemoteAnswer(Protocol):
+    """What an outside system answered, as far as an error needs to show it to a connector."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+    def json(self) -> Any: ...
 
 
 class SyncdError(Exception):
@@ -18,6 +34,8 @@ class ConfigError(SyncdError):
 class ConnectorError(SyncdError):
     """An outside system did not do what was asked."""
 
+    answer: RemoteAnswer | None = None  # None where nothing came back
+
 
 class Transient(ConnectorError):
     """The outside system is busy or away; syncd tries again later by itself."""
@@ -33,6 +51,10 @@ class AuthFailed(ConnectorError):
 
 class Permanent(ConnectorError):
     """The outside system refuses this for good; it is kept as a dead letter for a person to read."""
+
+
+class Forbidden(Permanent):
+    """The account is known and may not do this (403): its rights at the outside system need widening."""
 
 
 class NotFound(Permanent):

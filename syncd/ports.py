@@ -27,6 +27,7 @@ class Resource:
     events: tuple[RemoteEvent, ...] = ()
     recurring: bool = False
     problem: str | None = None
+    notes: tuple[str, ...] = ()  # for ChangePage.notes: an unknown zone or word, read by policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +203,7 @@ class Environment:
     time_zone: str = "UTC"  # the installation's
     public_url: str = ""
     wsgi: Mapping[str, Any] = field(default_factory=dict)  # base URL -> WSGI application served in this very process
+    counted: Callable[[str], None] | None = None  # told the account (else the host) of every request sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
