@@ -171,6 +171,8 @@ def text(thing: Json, name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise Unreadable(f"{name} is no text")
+    if "\0" in value:
+        raise Unreadable(f"{name} holds a NUL, which no database keeps")
     return value
 
 

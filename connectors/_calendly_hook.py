@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors._calendly_booking import HOST, INVITEE_PATH, instant, interval_of, obj, path_of
+from connectors._calendly_booking import HOST, INVITEE_PATH, Json, instant, interval_of, obj, path_of, text
 from connectors._calendly_settings import CalendlySettings
-from connectors._json import read_json
+from connectors._json import strict_json
 from connectors._signature import check_hmac, only_header
 from syncd.core.ids import AccountId
 from syncd.errors import BadSignature, Unreadable
@@ -55,7 +55,7 @@ def _parts(header: str) -> tuple[str, str]:
 
 
 def _read(account: AccountId, settings: CalendlySettings, body: bytes, whole: str) -> Delivery:
-    envelope = read_json(body)
+    envelope = strict_json(body)
     if not isinstance(envelope, dict) or not isinstance(envelope.get("event"), str):
         raise Unreadable("not a webhook of Calendly: no event name")
     if envelope["event"] not in WANTED:
@@ -65,21 +65,27 @@ def _read(account: AccountId, settings: CalendlySettings, body: bytes, whole: st
     event = obj(payload.get("scheduled_event"))  # absent in deliveries of 2020 and 2021
     if event:
         interval_of(event)
-    mark = obj(payload.get("no_show")).get("uri")
-    updated_at = payload.get("updated_at")
-    instant(updated_at)
+    instant(payload.get("updated_at"))
+    parts = (envelope["event"], names[0], text(payload, "updated_at"), text(obj(payload.get("no_show")), "uri"))
     return Delivery(
-        key="|".join((envelope["event"], names[0], str(updated_at), str(mark or ""))),
+        key="|".join(parts),
         touches=tuple(Touch(kind="ingest", key=f"{account}|{name}") for name in names),
-        event_type=str(event["event_type"]) if event.get("event_type") else None,
+        event_type=text(event, "event_type") or None,
     )
 
 
-def _names(settings: CalendlySettings, payload: Any) -> list[str]:
+def read_sample(settings: CalendlySettings, envelope: Json) -> None:
+    """Try a sample that Calendly gives out for this account; raises Unreadable when such a delivery would be lost."""
+    payload = obj(envelope.get("payload"))
+    _names(settings, payload)
+    interval_of(obj(payload.get("scheduled_event")))
+
+
+def _names(settings: CalendlySettings, payload: Json) -> list[str]:
     """Return the invitee first, then the one it takes the place of and the one that took its place."""
     hosts = frozenset((HOST, urlsplit(settings.api_url).netloc))
     others = [payload.get(name) for name in ("old_invitee", "new_invitee")]
     names = [payload.get("uri"), *(one for one in others if one is not None)]
     for name in names:
         path_of(name, INVITEE_PATH, hosts)
-    return list(dict.fromkeys(names))
+    return [str(name) for name in dict.fromkeys(names)]
