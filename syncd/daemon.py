@@ -1,4 +1,5 @@
-"""The long-running process: web server, workers, beats, signals, and the word to systemd. What is decided is decided elsewhere."""
+"""The long-running process: web server, workers, beats, signals, and the word to systemd. What is decided is
+decided elsewhere."""
 
 import signal
 import threading

@@ -1,4 +1,5 @@
-"""Speaks to systemd: readiness, watchdog, sockets handed over. Silent where nobody listens. (sd_notify(3), sd_listen_fds(3))"""
+"""Speaks to systemd: readiness, watchdog, sockets handed over. Silent where nobody listens. (sd_notify(3),
+sd_listen_fds(3))"""
 
 import os
 import socket

@@ -1,6 +1,7 @@
-"""Runs one piece of work and says what its outcome means for the queue, the account and the operator. No threads in here."""
+"""Runs one piece of work and says what its outcome means for the queue, the account and the operator. No threads
+in here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +15,6 @@ from syncd.errors import (
     StoreError,
     Transient,
     Unreadable,
-    VersionConflict,
 )
 from syncd.flows.cancel import carry_cancellation
 from syncd.flows.context import Context
@@ -56,19 +56,16 @@ def account_of(work: Work) -> AccountId | None:
 
 
 def run_one(ctx: Context, work: Work) -> None:
-    """Run one leased piece of work to one of its ends: finished, again later, or buried. Never raises but StoreError."""
-    now = ctx.clock.now()
+    """Run one leased piece of work to one of its ends: finished, again later, or buried. Raises StoreError only."""
     ctx.crashpoint("C7")
     try:
-        due = HANDLERS[work.kind](ctx, work.key, now)
+        due = HANDLERS[work.kind](ctx, work.key, ctx.clock.now())
     except StoreError:
         raise
     except ConnectorError as error:
-        ctx.store.write(lambda tx: _failed(ctx, tx, work, error, ctx.clock.now()))
-        log.warning("work failed", extra={"action": "work_failed", "kind": work.kind, "error": type(error).__name__})
+        _failed(ctx, work, error)
     except Exception as error:  # noqa: BLE001 - the one place where a defect of ours must not stop everything else
-        ctx.store.write(lambda tx: _crashed(tx, work, error, ctx))
-        log.error("work crashed", exc_info=error, extra={"action": "work_crashed", "kind": work.kind})
+        _crashed(ctx, work, error)
     else:
         ctx.store.write(lambda tx: _done(tx, work, due, ctx.clock.now()))
 
@@ -86,17 +83,23 @@ def _done(tx: Tx, work: Work, due: datetime | None, now: datetime) -> None:
             recovered(tx, kind, account, now)
 
 
-def _failed(ctx: Context, tx: Tx, work: Work, error: ConnectorError, now: datetime) -> None:
-    again = next_attempt(getattr(error, "retry_after", None), work.attempts + 1, now, ctx.clock.jitter())
-    if isinstance(error, AuthFailed):
-        _park(tx, work, error, now)
-        tx.queue.fail(work, now + REST_LONGEST, str(error))
-    elif isinstance(error, Permanent):
-        _bury(tx, work, error, now)
-    else:
-        tx.queue.fail(work, again, str(error))
-        if isinstance(error, Transient | Ambiguous | Unreadable) and not isinstance(error, VersionConflict):
-            _count(tx, work, error, again, now)
+def _failed(ctx: Context, work: Work, error: ConnectorError) -> None:
+    log.warning("work failed", extra={"action": "work_failed", "kind": work.kind, "error": type(error).__name__})
+    now, jitter = ctx.clock.now(), ctx.clock.jitter()
+    again = next_attempt(getattr(error, "retry_after", None), work.attempts + 1, now, jitter)
+
+    def note(tx: Tx) -> None:
+        if isinstance(error, AuthFailed):
+            _park(tx, work, error, now)
+            tx.queue.fail(work, now + REST_LONGEST, str(error))
+        elif isinstance(error, Permanent):
+            _bury(tx, work, error, now)
+        else:
+            tx.queue.fail(work, again, str(error))
+            if isinstance(error, Transient | Ambiguous | Unreadable):
+                _count(tx, work, error, again, now)
+
+    ctx.store.write(note)
 
 
 def _park(tx: Tx, work: Work, error: AuthFailed, now: datetime) -> None:
@@ -106,8 +109,12 @@ def _park(tx: Tx, work: Work, error: AuthFailed, now: datetime) -> None:
         return
     state = tx.accounts.state(account)
     tx.accounts.save_state(
-        replace(state, parked=str(error)[:300] or "login refused", failing_since=state.failing_since or now,
-                not_before=now + REST_LONGEST)
+        replace(
+            state,
+            parked=str(error)[:300] or "login refused",
+            failing_since=state.failing_since or now,
+            not_before=now + REST_LONGEST,
+        )
     )
     alert(tx, "sign_in", account, f"{account}: the login is refused. Put the right secret in place and reload.", now)
 
@@ -129,19 +136,26 @@ def _count(tx: Tx, work: Work, error: ConnectorError, again: datetime, now: date
     failures = state.failures + 1
     rest = min(again, now + REST_LONGEST) if failures >= BREAKER or getattr(error, "retry_after", None) else None
     tx.accounts.save_state(
-        replace(state, failures=failures, failing_since=state.failing_since or now, not_before=rest,
-                error=str(error)[:300])
+        replace(
+            state, failures=failures, failing_since=state.failing_since or now, not_before=rest, error=str(error)[:300]
+        )
     )
     if failures == BREAKER:
         alert(tx, "account_down", account, f"{account} does not answer as it should: {error}"[:400], now)
 
 
-def _crashed(tx: Tx, work: Work, error: Exception, ctx: Context) -> None:
-    now = ctx.clock.now()
-    if work.attempts + 1 >= POISON:
-        _bury(tx, work, error, now)
-    else:
-        tx.queue.fail(work, next_attempt(None, work.attempts + 1, now, ctx.clock.jitter()), repr(error)[:300])
+def _crashed(ctx: Context, work: Work, error: Exception) -> None:
+    """A defect of ours or a poisonous input: tried again a few times, then a dead letter (F37)."""
+    log.error("work crashed", exc_info=error, extra={"action": "work_crashed", "kind": work.kind})
+    now, jitter = ctx.clock.now(), ctx.clock.jitter()
+
+    def note(tx: Tx) -> None:
+        if work.attempts + 1 >= POISON:
+            _bury(tx, work, error, now)
+        else:
+            tx.queue.fail(work, next_attempt(None, work.attempts + 1, now, jitter), repr(error)[:300])
+
+    ctx.store.write(note)
 
 
 def resting(ctx: Context, now: datetime) -> list[str]:
@@ -153,15 +167,19 @@ def resting(ctx: Context, now: datetime) -> list[str]:
 def drain(ctx: Context, *, most: int = 100_000, progress: Callable[[Work], None] | None = None) -> int:
     """Run everything that is due in this thread until nothing is; returns how many pieces were run."""
     for count in range(most):
-        now = ctx.clock.now()
-        skip = resting(ctx, now)
-        claimed = ctx.store.write(lambda tx: tx.queue.claim(now, LEASE, skip=skip))
-        if not claimed:
+        work = claim(ctx, resting(ctx, ctx.clock.now()))
+        if work is None:
             return count
         if progress is not None:
-            progress(claimed[0])
-        run_one(ctx, claimed[0])
+            progress(work)
+        run_one(ctx, work)
     return most
+
+
+def claim(ctx: Context, skip: Sequence[str]) -> Work | None:
+    """Lease the next due work of an account that is not skipped."""
+    now = ctx.clock.now()
+    return next(iter(ctx.store.write(lambda tx: tx.queue.claim(now, LEASE, skip=skip))), None)
 
 
 def sweep(ctx: Context, now: datetime) -> None:

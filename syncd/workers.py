@@ -1,4 +1,5 @@
-"""Threads that run the work: a cap per provider, a rest per account, woken by commits. Knows nothing of what the work is."""
+"""Threads that run the work: a cap per provider, a rest per account, woken by commits. Knows nothing of what the
+work is."""
 
 import threading
 from collections import Counter
@@ -9,7 +10,7 @@ from syncd.core.ids import AccountId
 from syncd.errors import StoreBusy, StoreError
 from syncd.flows.context import Context
 from syncd.log import log
-from syncd.runner import LEASE, resting, run_one
+from syncd.runner import claim, resting, run_one
 from syncd.store.queue import Work
 
 THREADS = 32
@@ -77,12 +78,12 @@ class Workers:
                 due = tx.queue.next_due(skip=skip)
             if due is None or due > now:
                 return None
-            claimed = ctx.store.write(lambda tx: tx.queue.claim(now, LEASE, skip=skip))
-            if not claimed:
+            work = claim(ctx, skip)
+            if work is None:
                 return None
-            self._busy[self._provider(ctx, claimed[0])] += 1
+            self._busy[self._provider(ctx, work)] += 1
         self.wake()  # there may be more: let the next thread look
-        return claimed[0]
+        return work
 
     def _full(self, ctx: Context) -> list[str]:
         full = {provider for provider, count in self._busy.items() if provider and count >= self._cap}

@@ -81,7 +81,9 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
-def find_project(name: str, projects: Iterable[ProjectId], names: Mapping[ProjectId, Sequence[str]]) -> ProjectId | None:
+def find_project(
+    name: str, projects: Iterable[ProjectId], names: Mapping[ProjectId, Sequence[str]]
+) -> ProjectId | None:
     """Look a project up by its id, else by name or alias; an ambiguous name finds nothing."""
     known = set(projects)
     if name in known:
@@ -111,7 +113,10 @@ def _conditions(rule: Rule, request: Request, project: ProjectId) -> list[tuple[
 def _in_projects(rule: Rule, project: ProjectId) -> tuple[bool, str] | None:
     if rule.projects is None:
         return None
-    return project in rule.projects, f"project {project} is {'' if project in rule.projects else 'not '}named by the rule"
+    return (
+        project in rule.projects,
+        f"project {project} is {'' if project in rule.projects else 'not '}named by the rule",
+    )
 
 
 def _more_than(rule: Rule, request: Request) -> tuple[bool, str] | None:

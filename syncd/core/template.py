@@ -1,4 +1,5 @@
-"""Fills `{{ name }}` in titles and bodies of calendar entries; plain substitution, so client text is never a template."""
+"""Fills `{{ name }}` in titles and bodies of calendar entries; plain substitution, so client text is never a
+template."""
 
 import re
 from collections.abc import Mapping

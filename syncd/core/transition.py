@@ -1,4 +1,5 @@
-"""What each command does to a visit, and when it is refused. Time conflicts are not judged here: the store and availability do."""
+"""What each command does to a visit, and when it is refused. Time conflicts are not judged here: the store and
+availability do."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -122,7 +123,9 @@ def _settled(visit: Visit) -> Visit:
 
 def _joined(visit: Visit, command: Participants) -> Visit | Refused:
     if visit.host in command.remove:
-        return Refused(reason="protected-field", detail="the host leaves by reassigning the visit, not as a participant")
+        return Refused(
+            reason="protected-field", detail="the host leaves by reassigning the visit, not as a participant"
+        )
     kept = tuple(agent for agent in visit.participants if agent not in command.remove)
     return replace(visit, participants=kept + tuple(agent for agent in command.add if agent not in kept))
 

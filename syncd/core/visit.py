@@ -95,7 +95,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """Why staff must look at a visit. On a confirmed visit it is a flag, in state `conflict` the visit holds nothing."""
+    """Why staff must look at a visit: a flag on a confirmed one; in state `conflict` the visit holds nothing."""
 
     reason: ConflictReason
     since: datetime
@@ -160,7 +160,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """An expected no: a stable reason (a ConflictReason value or "not-offered", "protected-field", "illegal-state" …)."""
+    """An expected no: a stable reason (a ConflictReason value, "not_offered", "protected-field", "illegal-state" …)."""
 
     reason: str
     detail: str = ""

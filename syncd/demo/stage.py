@@ -1,4 +1,5 @@
-"""The processes of the demo: the daemon, a practice scheduler, a CalDAV server of somebody else. All on loopback, all ended at the end."""
+"""The processes of the demo: the daemon, a practice scheduler, a CalDAV server of somebody else. All on loopback,
+all ended at the end."""
 
 import json
 import os
@@ -271,7 +272,11 @@ hours = "oficina"
 calendars = [{{ account = "office", calendar = "diego/agenda", role = "publish" }}]
 
 [hours.oficina]
-weekly = {{ mon = ["09:00-18:00"], tue = ["09:00-18:00"], wed = ["09:00-18:00"], thu = ["09:00-18:00"], fri = ["09:00-18:00"] }}
+weekly.mon = ["09:00-18:00"]
+weekly.tue = ["09:00-18:00"]
+weekly.wed = ["09:00-18:00"]
+weekly.thu = ["09:00-18:00"]
+weekly.fri = ["09:00-18:00"]
 
 [event_types.visita]
 name = "Visita"

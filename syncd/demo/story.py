@@ -1,4 +1,5 @@
-"""The scenes of the demo. Each does what people would do, and looks for the result where people would see it: in the calendars."""
+"""The scenes of the demo. Each does what people would do, and looks for the result where people would see it: in
+the calendars."""
 
 import threading
 from collections.abc import Callable
@@ -146,7 +147,7 @@ def racing(story: Story) -> None:
     story.tell.check(f"exactly one holds the time: {states}", states == ["confirmed", "conflict"])
     lost = next(one for one in both if one["state"] == "conflict")
     story.tell.check(
-        f"{lost['contact']['name']}'s booking is kept with its answer and {len(lost['conflict']['alternatives'])} other times",
+        f"{lost['contact']['name']}'s booking is kept, with {len(lost['conflict']['alternatives'])} other times",
         lost["answers"][0]["answer"] in ("B-1", "B-2") and len(lost["conflict"]["alternatives"]) > 0,
     )
     story.tell.until("Ana's calendar has one entry for it", lambda: len(story.entries("ana", "B-")) == 1)

@@ -1,4 +1,5 @@
-"""Parity of a project: each agent's own calendar against the store; activation only when both are equal (R101, R105)."""
+"""Parity of a project: each agent's own calendar against the store; activation only when both are equal (R101,
+R105)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,12 +44,18 @@ def parity(ctx: Context, project: ProjectId, now: datetime) -> list[Difference] 
 
 def _unknown_time(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> list[Difference]:
     why = why_closed(tx, ctx.directory, agent, now)
-    return [] if why is None else [Difference(agent=agent.id, calendar=CalendarId(""), what=f"busy time unknown: {why}")]
+    return (
+        [] if why is None else [Difference(agent=agent.id, calendar=CalendarId(""), what=f"busy time unknown: {why}")]
+    )
 
 
 def _changed_entries(tx: Tx, agent: Agent) -> list[Difference]:
     return [
-        Difference(agent=agent.id, calendar=ref.id, what=f"{one.presence.value}: {one.title} {one.interval.start:%Y-%m-%d %H:%MZ}")
+        Difference(
+            agent=agent.id,
+            calendar=ref.id,
+            what=f"{one.presence.value}: {one.title} {one.interval.start:%Y-%m-%d %H:%MZ}",
+        )
         for ref in agent.calendars
         for one in tx.calendars.published_in(ref.id)
         if one.presence is not Presence.AS_PUT
@@ -60,7 +67,11 @@ def activate(ctx: Context, project: ProjectId, waive: str | None, cause: Cause) 
     found = ctx.directory.projects.get(project)
     if found is None:
         return Refused(reason="not-found", detail=f"no project has the id {project!r}")
-    missing = [name for name, there in (("a team", found.team), ("a standard event type", "standard" in found.event_types)) if not there]
+    missing = [
+        name
+        for name, there in (("a team", found.team), ("a standard event type", "standard" in found.event_types))
+        if not there
+    ]
     if missing:
         return Refused(reason="incomplete", detail=f"{project} lacks {' and '.join(missing)}")
     differences = parity(ctx, project, cause.at)
@@ -72,5 +83,3 @@ def activate(ctx: Context, project: ProjectId, waive: str | None, cause: Cause) 
     note = f"{cause.at.isoformat()} {cause.actor} {waive or ''}".strip()
     ctx.store.write(lambda tx: tx.accounts.put(AccountId("syncd"), f"activated:{project}", note))
     return differences
-
-

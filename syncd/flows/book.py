@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from syncd.core.availability import bookable, slots
 from syncd.core.directory import Activation, Project
+from syncd.core.draft import variables
 from syncd.core.event_type import EventType
 from syncd.core.hours import booking_window_end
 from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.routing import rank_hosts
 from syncd.core.template import fill
-from syncd.core.draft import variables
 from syncd.core.transition import decide, guard_of
 from syncd.core.visit import (
     Answer,
@@ -282,5 +282,3 @@ def _message_kind(before: Visit | None, after: Visit) -> str | None:
     if (before.interval, before.host) != (after.interval, after.host):
         return "update"
     return "booking_info" if before.state is VisitState.PENDING and after.state is VisitState.CONFIRMED else None
-
-

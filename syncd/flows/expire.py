@@ -22,7 +22,9 @@ def _expire(tx: Tx, visit_id: VisitId, now: datetime) -> datetime | None:
         return None
     if now < visit.pending_expires_at:
         return visit.pending_expires_at
-    ended = replace(visit, state=VisitState.CANCELLED, holds=False, cancel_reason=CancelReason.EXPIRED, pending_expires_at=None)
+    ended = replace(
+        visit, state=VisitState.CANCELLED, holds=False, cancel_reason=CancelReason.EXPIRED, pending_expires_at=None
+    )
     saved = tx.visits.save(ended, Cause(at=now, actor="syncd", source="daemon", note="nobody approved it in time"))
     announce(tx, visit, saved, now)
     return None

@@ -1,4 +1,5 @@
-"""Loads what availability needs to know of hosts: open hours, busy spans, holds, and whether their busy time is known at all."""
+"""Loads what availability needs to know of hosts: open hours, busy spans, holds, and whether their busy time is
+known at all."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta

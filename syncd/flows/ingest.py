@@ -1,6 +1,7 @@
-"""One remote booking, read again at its scheduler, becomes, moves or cancels one visit. What a hook said is never applied.
+"""One remote booking, read again at its scheduler, becomes, moves or cancels one visit. What a hook said is never
+applied.
 
-Rules of order: one row per booking id; cancelled is terminal (a tombstone even for a booking never seen); a booking that
+Rules of order: one row per booking id; cancelled is terminal (a tombstone even for one never seen); a booking that
 replaces another takes over that visit's identity in the same transaction, before any overlap is judged.
 """
 
@@ -29,14 +30,13 @@ from syncd.flows.book import Place, alternatives, announce
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, event_types_at, split_booking_key
 from syncd.flows.link import host_of
+from syncd.flows.pull import ENTRY, adopt_known
 from syncd.flows.remote_policy import flag_of
 from syncd.flows.say import alert, message, recovered, task
-from syncd.flows.pull import ENTRY, adopt_known
 from syncd.ports import RemoteBooking, Scheduler
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, WorkKind
 from syncd.store.visits import Cause
-
 
 CHAIN = 10  # members of a chain of reschedules that are followed at most
 
@@ -110,9 +110,11 @@ def _unknown(ctx: Context, tx: Tx, account: AccountId, booking_id: str, now: dat
 
 
 def _end_of_chain(scheduler: Scheduler, booking: RemoteBooking) -> RemoteBooking:
-    """Follow a rescheduled booking to the one that stands for it now; a chain in a circle ends where it closes (H82)."""
+    """Follow a rescheduled booking to the one that stands for it now; a circle ends where it closes (H82)."""
     seen = {booking.id}
-    while not booking.active and booking.replaced_by is not None and booking.replaced_by not in seen and len(seen) < CHAIN:
+    while (
+        not booking.active and booking.replaced_by is not None and booking.replaced_by not in seen and len(seen) < CHAIN
+    ):
         seen.add(booking.replaced_by)
         later = _find(scheduler, booking.replaced_by)
         if later is None:
@@ -171,9 +173,19 @@ def _cancel(
         saved = tx.visits.save(marked, _cause(account, booking, now, "cancelled at the scheduler"))
         ctx.crashpoint("C10")
         announce(tx, visit, saved, now)
+        _pass_on_hold(tx, saved, now)
     tx.visits.alias(visit.id, account, booking.id)
     _settle(tx, account, (booking.id, *earlier), DeliveryState.DONE)
     ctx.crashpoint("C13")
+
+
+def _pass_on_hold(tx: Tx, gone: Visit, now: datetime) -> None:
+    """Another seat of the same event holds the time from now on."""
+    seats = tx.visits.search(window=gone.interval, agent=gone.host, states=(VisitState.CONFIRMED,))
+    for seat in seats:
+        if not seat.holds and seat.remote.event_id == gone.remote.event_id and seat.source.id is not None:
+            account = seat.source.account
+            tx.queue.touch(WorkKind.INGEST, booking_key(account, seat.source.id), now, group=account)
 
 
 def _settle(tx: Tx, account: AccountId, ids: tuple[str, ...], state: DeliveryState, why: str = "") -> None:
@@ -197,11 +209,23 @@ def _arrived(
     arrival = Arrival(account=account, booking=booking, earlier=earlier, target=target)
     try:
         ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now))
-    except SlotTaken:
+    except SlotTaken as taken:
+        if _same_event(ctx, booking, taken):
+            ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, seat=True))
+            return None
         others = alternatives(ctx, target.place, booking.interval.start, now)
         lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=now, alternatives=others)
         ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, lost=lost))
     return None
+
+
+def _same_event(ctx: Context, booking: RemoteBooking, taken: SlotTaken) -> bool:
+    """Tell whether the visit in the way is another client's seat in the very same event (group event types)."""
+    if taken.visit is None or booking.event_id is None:
+        return False
+    with ctx.store.read() as tx:
+        other = tx.visits.find(VisitId(taken.visit))
+    return other is not None and other.remote.event_id == booking.event_id
 
 
 def _target(ctx: Context, account: AccountId, booking: RemoteBooking) -> Target | None:
@@ -221,8 +245,13 @@ def _target(ctx: Context, account: AccountId, booking: RemoteBooking) -> Target 
     )
 
 
-def _keep(ctx: Context, tx: Tx, arrival: Arrival, now: datetime, lost: Conflict | None = None) -> None:
-    """Save the booking as it is. Raises SlotTaken, undone as a whole; the caller comes back with `lost`."""
+def _keep(
+    ctx: Context, tx: Tx, arrival: Arrival, now: datetime, *, lost: Conflict | None = None, seat: bool = False
+) -> None:
+    """Save the booking as it is. Raises SlotTaken, undone as a whole; the caller comes back with `lost` or `seat`.
+
+    A `seat` is one more client of an event whose time another seat holds already.
+    """
     ctx.crashpoint("C9")
     account, booking = arrival.account, arrival.booking
     before = _visit_of(tx, account, booking, arrival.earlier)
@@ -230,6 +259,7 @@ def _keep(ctx: Context, tx: Tx, arrival: Arrival, now: datetime, lost: Conflict 
         _settle(tx, account, arrival.ids, DeliveryState.STALE)
         return
     after = _judged(ctx, tx, _as_remote(ctx, tx, arrival, before, now), before, arrival.target, now, lost)
+    after = replace(after, holds=False) if seat else after
     if after != before:
         after = tx.visits.save(after, _cause(account, booking, now, "changed at the scheduler" if before else "booked"))
         ctx.crashpoint("C10")
@@ -316,15 +346,22 @@ def _carried_over(made: Visit, before: Visit) -> Visit:
 def _judged(
     ctx: Context, tx: Tx, after: Visit, before: Visit | None, target: Target, now: datetime, lost: Conflict | None
 ) -> Visit:
-    """Decide whether the booking holds: a lost or hostless one is kept as `conflict`; a broken policy is only flagged."""
+    """Decide whether the booking holds: a lost or hostless one is kept as `conflict`; a broken policy is a flag."""
     if lost is None and after.host is None:
         lost = Conflict(reason=ConflictReason.NO_HOST, since=now, detail="the scheduler's host is none of our agents")
     if lost is not None:
         known = before.conflict if before is not None and before.state is VisitState.CONFLICT else None
-        same = known is not None and known.reason is lost.reason and before is not None and before.interval == after.interval
+        same = (
+            known is not None
+            and known.reason is lost.reason
+            and before is not None
+            and before.interval == after.interval
+        )
         return replace(after, state=VisitState.CONFLICT, holds=False, conflict=known if same else lost)
     if after.state is VisitState.CONFLICT:
-        return replace(after, state=VisitState.CONFIRMED, holds=True, conflict=None)  # tried again; it may be free by now
+        return replace(
+            after, state=VisitState.CONFIRMED, holds=True, conflict=None
+        )  # tried again; it may be free by now
     if before is not None and (before.interval, before.host) == (after.interval, after.host):
         return after
     return replace(after, conflict=flag_of(ctx, tx, after, target.place, now))
@@ -335,7 +372,13 @@ def _tell(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
         task(tx, "lost_booking", after, now, key="lost")
         message(tx, "rebook_link", after, now, to="client")
         if after.conflict is not None and after.conflict.reason is ConflictReason.NO_HOST:
-            alert(tx, "no_host", after.id, f"visit {after.id}: its host at {after.source.account} is none of our agents", now)
+            alert(
+                tx,
+                "no_host",
+                after.id,
+                f"visit {after.id}: its host at {after.source.account} is none of our agents",
+                now,
+            )
         hosts = [one for one in (after.host, before.host if before else None) if one is not None]
         tx.queue.touch_many(WorkKind.RECONCILE, sorted(set(hosts)), now)
         return

@@ -1,6 +1,6 @@
 """One entry in one calendar: derive what should stand there, take the one step, remember it.
 
-An intent is durable before the network is used. Where an earlier attempt's outcome is unknown, the calendar is asked first.
+An intent is durable before the network is used. Where an earlier outcome is unknown, the calendar is asked first.
 """
 
 from dataclasses import replace
@@ -134,7 +134,9 @@ def _vanished(ctx: Context, known: Published | None, error: NotFound, now: datet
 
     def note(tx: Tx) -> None:
         tx.calendars.remember(replace(known, presence=Presence.GONE))
-        tx.queue.touch_many(WorkKind.RECONCILE, sorted({ref.agent for ref in ctx.directory.calendar(known.key.calendar)}), now)
+        tx.queue.touch_many(
+            WorkKind.RECONCILE, sorted({ref.agent for ref in ctx.directory.calendar(known.key.calendar)}), now
+        )
 
     ctx.store.write(note)
 

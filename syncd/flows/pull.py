@@ -54,7 +54,7 @@ def pull(ctx: Context, key: str, now: datetime) -> datetime | None:
     try:
         reading = read(ctx, refs[0], state, etags, now)
     except ConnectorError as error:
-        ctx.store.write(lambda tx: _note_failure(tx, calendar, error, now))
+        _note_failure(ctx, calendar, error, now)
         raise
     return ctx.store.write(lambda tx: apply(ctx, tx, refs, reading, now))
 
@@ -111,11 +111,16 @@ def _gather(pages: Iterable[ChangePage], known: frozenset[str], window: Interval
     )
 
 
-def _note_failure(tx: Tx, calendar: CalendarId, error: ConnectorError, now: datetime) -> None:
-    state = tx.calendars.state(calendar)
-    tx.calendars.save_state(replace(state, error=str(error)[:300], failing_since=state.failing_since or now))
-    if state.failing_since is None and not isinstance(error, AuthFailed):
-        alert(tx, "unreadable", calendar, f"{calendar} cannot be read: {error}", now)
+def _note_failure(ctx: Context, calendar: CalendarId, error: ConnectorError, now: datetime) -> None:
+    why = str(error)[:300]
+
+    def note(tx: Tx) -> None:
+        state = tx.calendars.state(calendar)
+        tx.calendars.save_state(replace(state, error=why, failing_since=state.failing_since or now))
+        if state.failing_since is None and not isinstance(error, AuthFailed):
+            alert(tx, "unreadable", calendar, f"{calendar} cannot be read: {why}", now)
+
+    ctx.store.write(note)
 
 
 def apply(ctx: Context, tx: Tx, refs: Sequence[CalendarRef], reading: Reading, now: datetime) -> datetime | None:
@@ -215,7 +220,9 @@ def _when(resource: Resource) -> Interval | None:
 
 
 def _entry(tx: Tx, calendar: CalendarId, resource: Resource, policy: BusyPolicy) -> Entry:
-    found = [block_of(event, calendar, policy) for event in resource.events if not _own_copy(tx, event.tag, event.interval)]
+    found = [
+        block_of(event, calendar, policy) for event in resource.events if not _own_copy(tx, event.tag, event.interval)
+    ]
     return Entry(
         remote_id=resource.remote_id,
         uid=resource.uid,
@@ -226,7 +233,7 @@ def _entry(tx: Tx, calendar: CalendarId, resource: Resource, policy: BusyPolicy)
 
 
 def _own_copy(tx: Tx, tag: str | None, interval: Interval | None) -> bool:
-    """An entry with our mark on the very time of its visit: a put whose note is still to come, or a person's copy (F57)."""
+    """An entry with our mark on the time of its visit: a put whose note is still to come, or a person's copy (F57)."""
     if tag is None or not tag.startswith("visit:"):
         return False
     visit = tx.visits.find(VisitId(tag.removeprefix("visit:")))
@@ -249,9 +256,7 @@ def adopt(
         tx.calendars.forget(key)
         _retire(tx, known)
     tx.calendars.remember(
-        Published(
-            key=key, uid=uid, remote_id=remote_id, etag=etag, content_hash="", interval=interval, adopted=True
-        )
+        Published(key=key, uid=uid, remote_id=remote_id, etag=etag, content_hash="", interval=interval, adopted=True)
     )
     tx.calendars.drop_entries(calendar, [remote_id])
     return True

@@ -25,7 +25,6 @@ from syncd.store import Tx
 from syncd.store.queue import WorkKind
 from syncd.store.visits import Cause
 
-
 FAR = timedelta(days=3 * 366)
 MANY = 10_000
 
@@ -65,7 +64,9 @@ def _heed_deletion(ctx: Context, tx: Tx, agent: Agent, visit: Visit, now: dateti
         case OnAgentDelete.ASK:
             task(tx, "entry_deleted", visit, now)
         case OnAgentDelete.CANCEL:
-            act_in(ctx, tx, visit.id, Cancel(by=CancelReason.AGENT), _by_agent(agent, now, "deleted the calendar entry"))
+            act_in(
+                ctx, tx, visit.id, Cancel(by=CancelReason.AGENT), _by_agent(agent, now, "deleted the calendar entry")
+            )
         case OnAgentDelete.RESTORE:
             pass  # publish puts it back
 
@@ -185,18 +186,24 @@ def restores(ctx: Context, key: EventKey) -> bool:
 
 def is_past(known: Published | None, wanted: bool, now: datetime) -> bool:
     """What is over stays as it stands: history in the agent's calendar is the agent's."""
-    return known is not None and not wanted and known.interval.end <= now and not known.key.subject.startswith("mirror:")
+    return (
+        known is not None and not wanted and known.interval.end <= now and not known.key.subject.startswith("mirror:")
+    )
 
 
-def desired(
-    ctx: Context, tx: Tx, agent: Agent, now: datetime
-) -> tuple[dict[EventKey, EventDraft], list[datetime]]:
+def desired(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> tuple[dict[EventKey, EventDraft], list[datetime]]:
     """Return the wanted entries of one agent's calendars, and the moments until which adoption is awaited."""
     visits = upcoming(ctx, tx, agent, now)
     drafts, waits = _visit_drafts(ctx, tx, agent, visits, now)
     for ref in agent.calendars:
         if ref.role is CalendarRole.MIRROR:
-            copies = mirror_drafts(_busy_time(ctx, tx, agent, visits, now), ref, ctx.directory.time_zone, ctx.directory.locale, ctx.generation)
+            copies = mirror_drafts(
+                _busy_time(ctx, tx, agent, visits, now),
+                ref,
+                ctx.directory.time_zone,
+                ctx.directory.locale,
+                ctx.generation,
+            )
             drafts |= {draft.key: draft for draft in copies}
     return drafts, waits
 

@@ -19,9 +19,7 @@ def flag_of(ctx: Context, tx: Tx, visit: Visit, place: Place, now: datetime) -> 
     window = day_around(visit.interval.start, place.project.time_zone)
     host = host_time(tx, ctx.directory, visit.host, place.event_type, window, now, place.project, ignoring=visit.id)
     booked_at = min(visit.booked_at, now)
-    reason = policy_reason(
-        place.event_type, host, visit.interval, booked_at, place.project.time_zone, place.holidays
-    )
+    reason = policy_reason(place.event_type, host, visit.interval, booked_at, place.project.time_zone, place.holidays)
     if reason is None or reason not in FLAGS:
         return None
     return Conflict(reason=ConflictReason(reason), since=now)

@@ -1,4 +1,5 @@
-"""Takes a request of the post-sale system: routed once, remembered, answered with the address where the client books."""
+"""Takes a request of the post-sale system: routed once, remembered, answered with the address where the client
+books."""
 
 import json
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ def accept(ctx: Context, request: Request, body: str, now: datetime) -> Accepted
 
 def _again(known: StoredRequest, body: str) -> Accepted | Refused:
     if json.loads(known.body) != json.loads(body):
-        return Refused(reason="request-differs", detail="this id was used for another request; give the new one its own id")
+        return Refused(
+            reason="request-differs", detail="this id was used for another request; give the new one its own id"
+        )
     if known.route is None:
         return Refused(reason="unroutable", detail="this request fits no project")
     return Accepted(request=known.request, route=known.route, booking_url=known.booking_url, repeated=True)

@@ -58,5 +58,7 @@ def recovered(tx: Tx, kind: str, about: str, now: datetime) -> bool:
         tx.queue.set_notice(one.key, "closed")
     if standing:
         key = f"recovered:{kind}:{about}:{int(now.timestamp())}"
-        tx.queue.say(Notice(key=key, channel="alert", kind=f"{kind}_recovered", about=about, created_at=now, state="closed"))
+        tx.queue.say(
+            Notice(key=key, channel="alert", kind=f"{kind}_recovered", about=about, created_at=now, state="closed")
+        )
     return bool(standing)

@@ -1,4 +1,5 @@
-"""Visits and their neighbours as plain JSON values, in the shapes docs/api.md promises; for the API and the command line alike."""
+"""Visits and their neighbours as plain JSON values, in the shapes docs/api.md promises; for the API and the
+command line alike."""
 
 from datetime import datetime
 from typing import Any

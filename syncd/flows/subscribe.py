@@ -31,8 +31,7 @@ def renew(ctx: Context, key: str, now: datetime) -> datetime | None:
         for extra in live[:-1]:
             push.unsubscribe(extra)
     except Forbidden as error:
-        ctx.store.write(lambda tx: _denied(tx, account, str(error), now))
-        return now + DENIED
+        return _denied(ctx, account, str(error), now)
     ctx.store.write(lambda tx: _live(tx, account, live[-1], now))
     return now + WATCH
 
@@ -62,9 +61,15 @@ def _subscribe(ctx: Context, account: AccountId, push: Push) -> Subscription:
     return push.subscribe(f"{callback(ctx, account)}/{generation}")
 
 
-def _denied(tx: Tx, account: AccountId, why: str, now: datetime) -> None:
-    tx.accounts.put(account, "push", f"refused: {why}"[:300])
-    alert(tx, "push_denied", account, f"{account} does not allow webhooks; bookings are polled instead: {why}", now)
+def _denied(ctx: Context, account: AccountId, why: str, now: datetime) -> datetime:
+    """Webhooks are not allowed to this token or plan: polling carries on alone, and tomorrow we ask again."""
+
+    def note(tx: Tx) -> None:
+        tx.accounts.put(account, "push", f"refused: {why}"[:300])
+        alert(tx, "push_denied", account, f"{account} does not allow webhooks; bookings are polled: {why}", now)
+
+    ctx.store.write(note)
+    return now + DENIED
 
 
 def _live(tx: Tx, account: AccountId, live: Subscription, now: datetime) -> None:

@@ -78,7 +78,12 @@ def test_colour_and_notes_do_not_count_as_a_change() -> None:
 
 @pytest.mark.parametrize(
     ("seen", "title", "location"),
-    [(span(NOW), "Visita", ""), (span(TUESDAY), "Almuerzo", ""), (span(TUESDAY), "Visita", "Bar"), (None, "Visita", "")],
+    [
+        (span(NOW), "Visita", ""),
+        (span(TUESDAY), "Almuerzo", ""),
+        (span(TUESDAY), "Visita", "Bar"),
+        (None, "Visita", ""),
+    ],
 )
 def test_time_title_and_place_count_as_a_change(seen: object, title: str, location: str) -> None:
     assert presence_of(published(), seen, title, location) is Presence.CHANGED  # type: ignore[arg-type]

@@ -60,7 +60,12 @@ def test_a_rule_whose_event_type_is_not_linked_falls_through(one: Request, role:
 def test_every_rule_says_why_and_all_matches_are_kept() -> None:
     found = route(many(20, URGENT, UNCOVERED), CASAS, ALL, ())
     assert isinstance(found, Route)
-    assert [one.rule.event_type for one in found.verdicts if one.matched] == ["urgent", "long", "out_of_warranty", "standard"]
+    assert [one.rule.event_type for one in found.verdicts if one.matched] == [
+        "urgent",
+        "long",
+        "out_of_warranty",
+        "standard",
+    ]
     assert [one.rule.event_type for one in found.verdicts if one.taken] == ["urgent"]
     assert all(one.why for one in found.verdicts)
 

@@ -83,7 +83,8 @@ def test_a_cancelled_visit_holds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours_before", "hours_since_booking", "late"), [(25, 48, False), (23, 48, True), (13, 0.4, False), (13, 0.6, True)]
+    ("hours_before", "hours_since_booking", "late"),
+    [(25, 48, False), (23, 48, True), (13, 0.4, False), (13, 0.6, True)],
 )
 def test_late_cancellations_are_marked_except_within_the_grace(
     hours_before: float, hours_since_booking: float, late: bool
@@ -103,9 +104,7 @@ def test_a_move_keeps_identity_and_length_and_asks_for_a_new_confirmation() -> N
 
 
 def test_a_lost_booking_that_gets_a_new_time_holds_again() -> None:
-    lost = visit(
-        state=VisitState.CONFLICT, holds=False, conflict=Conflict(reason=ConflictReason.SLOT_TAKEN, since=NOW)
-    )
+    lost = visit(state=VisitState.CONFLICT, holds=False, conflict=Conflict(reason=ConflictReason.SLOT_TAKEN, since=NOW))
     after = done(decide(lost, Move(start=TUESDAY + timedelta(hours=3)), STANDARD, NOW))
     assert (after.state, after.holds, after.conflict) == (VisitState.CONFIRMED, True, None)
 
@@ -118,7 +117,9 @@ def test_the_host_is_no_participant_to_be_removed() -> None:
 def test_attendance_waits_for_the_start() -> None:
     refused = decide(visit(), Attend(attendance=Attendance.PRESENT), STANDARD, TUESDAY - timedelta(seconds=1))
     assert isinstance(refused, Refused)
-    assert done(decide(visit(), Attend(attendance=Attendance.NO_SHOW), STANDARD, TUESDAY)).attendance is Attendance.NO_SHOW
+    assert (
+        done(decide(visit(), Attend(attendance=Attendance.NO_SHOW), STANDARD, TUESDAY)).attendance is Attendance.NO_SHOW
+    )
 
 
 def test_a_visit_that_is_over_is_done_and_cannot_be_moved() -> None:
