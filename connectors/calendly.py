@@ -4,6 +4,7 @@ Facts and their sources are gathered in docs/connectors.md; this module only put
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from connectors._calendly_api import Api, api_of
@@ -39,20 +40,13 @@ def check(account: AccountId, settings: Any, env: Environment, names: Sequence[s
     first = _tried("token", lambda: _who(api), TOKEN)
     if first.state == "fail":
         return [first]
+    unread = "report it: Calendly sends what this version cannot read"
     return [
         first,
         _role(api),
-        *(
-            _tried(f"event type {name}", lambda name=name: _event_type(api, name), "correct its address")
-            for name in names
-        ),
-        _tried("webhooks", lambda: _webhooks(api), SCOPES, state="warn"),
-        _tried(
-            "webhook form",
-            lambda: _sample(api),
-            "report it: Calendly sends what this version cannot read",
-            state="warn",
-        ),
+        *(_tried(f"event type {name}", partial(_event_type, api, name), "correct its address") for name in names),
+        _tried("webhooks", partial(_webhooks, api), SCOPES, state="warn"),
+        _tried("webhook form", partial(_sample, api), unread, state="warn"),
     ]
 
 

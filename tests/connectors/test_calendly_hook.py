@@ -344,10 +344,6 @@ def test_h44_a_lone_surrogate() -> None:
     dead(json.dumps(created(**{"\udfff": 1})).encode())
 
 
-def test_a_nul_that_no_database_would_keep() -> None:
-    dead(json.dumps(created(name="a\0b")).encode())
-
-
 @pytest.mark.parametrize("body", [b"[]", b'"invitee.created"', b"null", b"1", b"true", b""])
 def test_h46_something_else_than_an_object_at_the_top(body: bytes) -> None:
     dead(body)
