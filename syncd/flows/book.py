@@ -56,6 +56,7 @@ class Booking:
     answers: tuple[Answer, ...] = ()
     request: RequestId | None = None
     preferred: AgentId | None = None
+    key: str | None = None  # the caller's own name for this booking: asked again, it is the same visit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,9 @@ def _with_alternatives(
 
 
 def _try_hosts(ctx: Context, tx: Tx, place: Place, booking: Booking, cause: Cause) -> Visit | Refused:
+    known = tx.visits.find_by_source(booking.source, booking.key) if booking.key is not None else None
+    if known is not None:
+        return known
     team = [booking.host] if booking.host is not None else place.project.team
     turns = tx.visits.turns(place.project.id, place.event_type.id, place.project.team)
     refusals: list[str] = []
@@ -198,7 +202,7 @@ def new_visit(ctx: Context, place: Place, booking: Booking, agent: AgentId, now:
         guard=guard_of(interval, kind),
         holds=kind.pending_holds or not kind.approval,
         contact=booking.contact,
-        source=Source(account=booking.source),
+        source=Source(account=booking.source, id=booking.key),
         booked_at=now,
         time_zone=place.project.time_zone,
         location=place.project.address,
