@@ -1,0 +1,1 @@
+"""Side-by-side measurements: each module gNN_name measures one goal of performance and returns its ratios."""
