@@ -168,7 +168,7 @@ class Api:
         if call.body.get("owner_type") != "EventType":
             raise _invalid("owner_type", "is invalid")
         owner = _get(self.company.event_types, str(call.body.get("owner")))
-        booking = f"{self.company.pages}/d/{self.company.clock.new_id()[:12]}/{owner['slug']}"
+        booking = f"{self.company.pages}/d/{self.company.clock.new_id()[-12:]}/{owner['slug']}"
         return 201, {"resource": {"booking_url": booking, "owner": owner["uri"], "owner_type": "EventType"}}
 
     # bookings

@@ -11,7 +11,7 @@ from syncd.practice_calendly.shapes import TRACKING, Client, Json, moment_of
 
 @dataclass(slots=True)
 class Fault:
-    """One way to misbehave, for the next `times` calls whose "METHOD /path" starts with `match`.
+    """One way to misbehave, for `times` calls whose "METHOD /path" starts with `match`, after `skip` good ones.
 
     kinds: any status as digits ("500", "429", "401", "403"), html, cut, empty, garbage, drop (nothing is done, no
     answer), drop-after (it is done, no answer).
@@ -20,9 +20,17 @@ class Fault:
     kind: str
     match: str = ""
     times: int = 1
+    skip: int = 0
 
     def strikes(self, request: str) -> bool:
-        return self.times > 0 and request.startswith(self.match)
+        """Tell whether this call is hit, and count it."""
+        if self.times <= 0 or not request.startswith(self.match):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return True
 
 
 @dataclass(slots=True)

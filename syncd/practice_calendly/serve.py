@@ -24,6 +24,7 @@ class PracticeServer:
     port: int = 0
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # "METHOD /path?query", as they came
+    meanwhile: Callable[[str], None] = lambda request: None  # something that happens just before a call is answered
     api: Api = field(init=False)
     courier: Courier = field(init=False)
     side_door: SideDoor = field(init=False)
@@ -42,7 +43,7 @@ class PracticeServer:
         self._http = ThreadingHTTPServer(("127.0.0.1", self.port), _door(self))
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), name="practice-http", daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), name="practice-http", daemon=True).start()
         self.courier.start()
         return self
 
@@ -53,15 +54,15 @@ class PracticeServer:
             self._http.server_close()
 
     def fault_for(self, request: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.strikes(request):
-                fault.times -= 1
-                return fault
-        return None
+        """Return what goes wrong with this call, None when nothing does."""
+        self.meanwhile(request)
+        return next((fault for fault in self.faults if fault.strikes(request)), None)
 
 
 class _Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together: apart they cost the client 40 ms of delayed acknowledgement
     server_of: PracticeServer
 
     def answer(self) -> None:
