@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from tests.programs import groups_skipped
+
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("seek", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -85,3 +87,15 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no variable of the machine or of a service manager reach a test."""
     for name in FOREIGN:
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what did not run and how to make it run, and which checks before the tests failed."""
+    reasons = (report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    if lines := groups_skipped(reasons):
+        terminalreporter.section("groups skipped for want of a program")
+        for line in lines:
+            terminalreporter.line(line)
+    if failed := os.environ.get("SYNCD_FAILED_CHECKS"):
+        terminalreporter.section("checks that failed before the tests", red=True)
+        terminalreporter.line(failed)
