@@ -22,4 +22,5 @@ class Ratio:
 
     def told(self) -> str:
         """Return the line for people: which way the goal lies and whether it was reached."""
-        return f"  {'ok    ' if self.met else 'MISSED'} {self.name}: {self.value:.4g}, goal {'≥' if self.at_least else '≤'} {self.goal:g}"
+        verdict, sign = ("ok    " if self.met else "MISSED"), ("≥" if self.at_least else "≤")
+        return f"  {verdict} {self.name}: {self.value:.4g}, goal {sign} {self.goal:g}"
