@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from syncd.core.conflict import Clash, find_conflicts, may_reassign
 from syncd.core.directory import Agent, CalendarRef, CalendarRole, OnAgentDelete, OnAgentMove
 from syncd.core.draft import mirror_drafts, visit_draft, visit_subject
-from syncd.core.ids import AgentId, CalendarId, VisitId
+from syncd.core.ids import AccountId, AgentId, CalendarId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventDraft, EventKey, Presence, Published, next_step
 from syncd.core.routing import rank_hosts
@@ -132,7 +132,7 @@ def _resolve(ctx: Context, tx: Tx, clash: Clash, now: datetime) -> None:
         task(tx, "busy_conflict", saved, now, key=f"{int(clash.block.interval.start.timestamp())}")
 
 
-def _fixed_accounts(ctx: Context) -> set[str]:
+def _fixed_accounts(ctx: Context) -> set[AccountId]:
     """Scheduler accounts that name the host themselves and were not told to let us change it."""
     schedulers = {account for account, parts in ctx.accounts.items() if parts.scheduler is not None}
     return {*schedulers} - {*ctx.directory.reassign_locally}
