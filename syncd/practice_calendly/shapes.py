@@ -32,7 +32,7 @@ def moment_of(text: str) -> datetime:
 
 def user(uri: str, organization: str, name: str, email: str, time_zone: str, page: str, at: str) -> Json:
     return {
-        "avatar_url": None,
+        "avatar_url": "https://cdn.example.com/avatar.png",
         "created_at": at,
         "current_organization": organization,
         "email": email,
