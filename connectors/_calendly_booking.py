@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from syncd.core import limits
 from syncd.core.interval import Interval
 from syncd.core.visit import Answer, Contact
 from syncd.errors import Unreadable
@@ -18,9 +19,6 @@ from syncd.ports import RemoteBooking
 Json = Mapping[str, Any]
 
 HOST = "api.calendly.com"
-LONGEST = timedelta(days=2)  # a visit beyond it is a mistake or an attack
-YEARS = range(2000, 2101)
-NAME, TEXT, ANSWERS, ADDRESS = 300, 10_000, 100, 254  # longest texts kept, in characters; most answers
 
 _ID = r"[A-Za-z0-9_-]{1,128}"
 EVENT_PATH = re.compile(rf"/scheduled_events/({_ID})")
@@ -32,7 +30,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 _ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}")
 _MAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{5,24}")
-_PHONE_QUESTION = re.compile(r"phone|tel[eé]f|telef|celular|m[oó]vil|mobile|whats\s?app|cellulare|handy", re.I)
+_PHONE_QUESTION = re.compile(r"phone|tel[eé]f|telef|celular|m[oó]vil|mobile|whats\s?app|cellulare|handy", re.IGNORECASE)
 
 
 def path_of(uri: object, pattern: re.Pattern[str], hosts: frozenset[str]) -> str:
@@ -40,7 +38,7 @@ def path_of(uri: object, pattern: re.Pattern[str], hosts: frozenset[str]) -> str
 
     Only the path is ever used, on the configured address: what a delivery names cannot lead a request elsewhere.
     """
-    if not isinstance(uri, str) or len(uri) > 600 or not uri.isascii():
+    if not isinstance(uri, str) or len(uri) > limits.ID or not uri.isascii():
         raise Unreadable("an address is missing or is no text")
     try:
         parts = urlsplit(uri)
@@ -60,7 +58,7 @@ def instant(value: object) -> datetime:
         read = datetime.fromisoformat(value)
     except ValueError as wrong:
         raise Unreadable(f"no such time: {value!r}") from wrong
-    if read.year not in YEARS:
+    if not limits.is_sane_year(read.year):
         raise Unreadable(f"a time out of reach: {value!r}")
     return read
 
@@ -68,7 +66,7 @@ def instant(value: object) -> datetime:
 def interval_of(event: Json) -> Interval:
     """Read the time of an event; one that ends when it starts, or lasts for days, is refused."""
     start, end = instant(event.get("start_time")), instant(event.get("end_time"))
-    if not timedelta(0) < end - start <= LONGEST:
+    if not timedelta(0) < end - start <= limits.LONGEST_VISIT:
         raise Unreadable(f"an event from {start.isoformat()} to {end.isoformat()}")
     return Interval(start, end)
 
@@ -95,7 +93,7 @@ def booking_of(booking_id: str, event: Json, invitee: Json) -> RemoteBooking:
         replaced_by=text(invitee, "new_invitee") or None,
         rescheduled=invitee.get("rescheduled") is True,
         cancelled_by={"host": "agent", "invitee": "client"}.get(text(cancellation, "canceler_type")),
-        cancel_message=text(cancellation, "reason")[:TEXT],
+        cancel_message=text(cancellation, "reason")[: limits.TEXT],
         no_show=invitee.get("no_show") is not None,
         event_id=text(event, "uri") or None,
         calendar_entry=text(obj(event.get("calendar_event")), "external_id") or None,
@@ -120,11 +118,11 @@ def contact_of(invitee: Json, event: Json) -> Contact:
     """Read who booked. An address that no mail could be sent to safely is left out, the booking stands."""
     parts = (text(invitee, "first_name"), text(invitee, "last_name"))
     name = text(invitee, "name") or " ".join(part for part in parts if part) or text(invitee, "email")
-    return Contact(name=name[:NAME], email=mail_of(invitee.get("email")), phone=phone_of(invitee, event))
+    return Contact(name=name[: limits.LINE], email=mail_of(invitee.get("email")), phone=phone_of(invitee, event))
 
 
 def mail_of(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= ADDRESS and _MAIL.fullmatch(value) else None
+    return value if isinstance(value, str) and len(value) <= limits.EMAIL and _MAIL.fullmatch(value) else None
 
 
 def phone_of(invitee: Json, event: Json) -> str | None:
@@ -140,14 +138,16 @@ def phone_of(invitee: Json, event: Json) -> str | None:
 
 def answers_of(invitee: Json) -> tuple[Answer, ...]:
     """Read the answers in the order of their positions; several ticked boxes come as lines of one text."""
-    read = [obj(one) for one in rows(invitee.get("questions_and_answers"))][:ANSWERS]
+    read = [obj(one) for one in rows(invitee.get("questions_and_answers"))][: limits.ANSWERS]
     read.sort(key=lambda one: one["position"] if isinstance(one.get("position"), int) else len(read))
-    return tuple(Answer(question=text(one, "question")[:NAME], answer=text(one, "answer")[:TEXT]) for one in read)
+    return tuple(
+        Answer(question=text(one, "question")[: limits.LINE], answer=text(one, "answer")[: limits.TEXT]) for one in read
+    )
 
 
 def place_of(location: Json) -> str:
     """Return where it happens: an address, else where to join. `type` is what payloads say, whatever its word."""
-    return (text(location, "location") or text(location, "join_url"))[:TEXT]
+    return (text(location, "location") or text(location, "join_url"))[: limits.TEXT]
 
 
 def zone_of(value: object) -> str | None:

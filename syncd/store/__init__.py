@@ -1,4 +1,5 @@
-"""The visit store: what is kept, and the promises about it. Flows write with `store.write(fn)` and read with `store.read()`."""
+"""The visit store: what is kept, and the promises about it. Flows write with `store.write(fn)` and read with
+`store.read()`."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

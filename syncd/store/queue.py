@@ -1,4 +1,5 @@
-"""Three durable queues with three meanings: inbox (evidence), work ("look again"), outbox ("say once"); tasks and alerts for people."""
+"""Three durable queues with three meanings: inbox (evidence), work ("look again"), outbox ("say once"); tasks and
+alerts for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +96,13 @@ class Queue:
         raise NotImplementedError
 
     def claim(
-        self, now: datetime, lease: timedelta, *, kinds: Sequence[WorkKind] | None = None, skip: Sequence[str] = (), limit: int = 1
+        self,
+        now: datetime,
+        lease: timedelta,
+        *,
+        kinds: Sequence[WorkKind] | None = None,
+        skip: Sequence[str] = (),
+        limit: int = 1,
     ) -> list[Work]:
         """Lease the earliest due work, one key never to two workers; `skip` leaves out works whose `provider` column is listed."""
         raise NotImplementedError
@@ -134,7 +141,9 @@ class Queue:
         """Put a notice into the outbox; False when its key is already there."""
         raise NotImplementedError
 
-    def notices(self, *, channel: str | None = None, about: str | None = None, state: str | None = None, limit: int = 200) -> list[Notice]:
+    def notices(
+        self, *, channel: str | None = None, about: str | None = None, state: str | None = None, limit: int = 200
+    ) -> list[Notice]:
         raise NotImplementedError
 
     def set_notice(self, key: str, state: str) -> None:

@@ -16,9 +16,7 @@ CASAS, STANDARD, OFFICE = ProjectId("casas"), EventTypeId("visita"), HoursId("of
 SCHEDULER, HOME = AccountId("sched"), AccountId("cal")
 REMOTE_STANDARD = "https://api.example/event_types/standard"
 
-WEEKDAYS = WorkingHours(
-    id=OFFICE, time_zone=ZONE, weekly=tuple([((time(9), time(18)),)] * 5 + [()] * 2)
-)
+WEEKDAYS = WorkingHours(id=OFFICE, time_zone=ZONE, weekly=tuple([((time(9), time(18)),)] * 5 + [()] * 2))
 VISITA = EventType(
     id=STANDARD,
     name="Visita",

@@ -1,0 +1,117 @@
+"""iCalendar bytes to components with the few properties that tell time; knows no calendar rules.
+
+One pass in C (a regular expression) picks the lines of interest; everything else is never looked at, least of all
+opened: an ATTACH or an alarm is text that nobody reads here (H100, H101).
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+
+from syncd.errors import Unreadable
+
+DEPTH = 8
+KEPT = (
+    "BEGIN|END|UID|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|EXRULE|RECURRENCE-ID|SEQUENCE|STATUS|TRANSP|CLASS|ATTENDEE"
+    "|ORGANIZER|DTSTAMP|SUMMARY|LOCATION|FREEBUSY|TZID|TZOFFSETFROM|TZOFFSETTO|X-LIC-LOCATION"
+    "|X-MICROSOFT-CDO-BUSYSTATUS|X-SYNCD-SUBJECT|X-SYNCD-GENERATION|X-SYNCD-MIRROR"
+)
+_PROPERTY = re.compile(rf"\n({KEPT})[ \t]*([;:][^\n]*)", re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:])*)')
+_CUT = "the text stops or is mixed up in the middle of a component"
+
+
+class Malformed(ValueError):
+    """The text is iCalendar and not as the standard wants it; the message says where."""
+
+
+class Component:
+    """BEGIN … END: its properties as they stand (from ';' or ':' on), and the components inside it."""
+
+    __slots__ = ("children", "kind", "lines")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.lines: dict[str, list[str]] = {}
+        self.children: list[Component] = []
+
+    def all(self, name: str) -> list[str]:
+        return self.lines.get(name, [])
+
+    def value(self, name: str) -> str | None:
+        """Return the value of a property's first line without its parameters, None where it is missing."""
+        found = self.lines.get(name)
+        if found is None:
+            return None
+        line = found[0]
+        return line[1:].strip() if line[0] == ":" else split(line)[1]
+
+
+def components(body: bytes) -> list[Component]:
+    """Return what stands directly inside the VCALENDARs.
+
+    Raises Unreadable for what is not iCalendar at all (a login page), Malformed for what is cut, mixed up or nested.
+    """
+    text = unfold(body)
+    if text[:17].upper() not in ("\nBEGIN:VCALENDAR\n", "\nBEGIN:VCALENDAR"):
+        raise Unreadable("this is not an iCalendar text: it does not begin with BEGIN:VCALENDAR")
+    root = Component("")
+    stack = [root]
+    top = root
+    for name, rest in _PROPERTY.findall(text):
+        name = name.upper()
+        if name == "BEGIN":
+            inner = Component(rest[1:].strip().upper())
+            top.children.append(inner)
+            stack.append(inner)
+            top = inner
+            if len(stack) > DEPTH:
+                raise Malformed(f"components are nested deeper than {DEPTH} levels")
+        elif name == "END":
+            if top.kind != rest[1:].strip().upper() or top is root:
+                raise Malformed(_CUT)
+            stack.pop()
+            top = stack[-1]
+        elif name in top.lines:
+            top.lines[name].append(rest)
+        else:
+            top.lines[name] = [rest]
+    if top is not root or any(one.kind != "VCALENDAR" for one in root.children):
+        raise Malformed(_CUT)
+    return [inner for calendar in root.children for inner in calendar.children]
+
+
+def unfold(body: bytes) -> str:
+    """Return the text with one newline before each content line; folds are mended on bytes (a fold may split a character)."""
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    return "\n" + body.decode("utf-8", "replace")
+
+
+def split(line: str) -> tuple[Mapping[str, str], str]:
+    """Split what follows a property's name into its parameters (upper-case names, unquoted values) and its value."""
+    if line[0] == ":":
+        return {}, line[1:].strip()
+    if '"' not in line:
+        head, colon, value = line.partition(":")
+    else:
+        end = 0
+        while match := _PARAMETER.match(line, end):
+            end = match.end()
+        head, colon, value = line[:end], line[end : end + 1], line[end + 1 :]
+    if colon != ":":
+        raise Malformed("a line's parameters do not end")
+    return (_parameters(head) if len(head) < 200 else _read(head)), value.strip()
+
+
+def _read(head: str) -> Mapping[str, str]:
+    return {name.upper(): value.strip().replace('"', "") for name, value in _PARAMETER.findall(head)}
+
+
+_parameters = functools.lru_cache(maxsize=2048)(_read)
+
+
+def plain(text: str) -> str:
+    """Return a TEXT value as people read it (RFC 5545, 3.3.11)."""
+    return re.sub(r"\\(.)", lambda escape: "\n" if escape[1] in "nN" else escape[1], text)
