@@ -1,0 +1,5 @@
+"""Temporary: the real one is being written."""
+
+import logging
+
+log = logging.getLogger("syncd")

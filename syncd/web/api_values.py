@@ -1,0 +1,103 @@
+"""The kinds of value that the API takes: instants with an offset, clean text, addresses. Every limit comes from core.limits."""
+
+import re
+from datetime import date, datetime, time
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+
+from syncd.core import limits
+from syncd.ical import lines, one_line
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.0{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN_PHONE = re.compile(r"[+\d(][\d\s()./-]*")
+
+
+def read_moment(value: object) -> datetime:
+    """Read RFC 3339 text with an offset; whole seconds, no leap second, no 24:00 (the next day's 00:00 says the same)."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be RFC 3339 text in whole seconds with an offset, such as 2026-12-01T09:00:00-03:00")
+    moment = datetime.fromisoformat(value.upper().replace(" ", "T"))
+    offset = moment.utcoffset()
+    if offset is None or abs(offset) > limits.FARTHEST_OFFSET:
+        raise ValueError("the offset must be within 14 hours of UTC")
+    if not limits.is_sane_year(moment.year):
+        raise ValueError(f"the year must lie between {limits.FIRST_YEAR} and {limits.LAST_YEAR}")
+    return moment
+
+
+def read_edge(text: str, zone: str) -> datetime:
+    """Read an edge of a window: an instant, or a day that begins at midnight in the zone. A `+` may have become a blank."""
+    if not _DAY.fullmatch(text):
+        return read_moment(re.sub(r"(?<=\d) (?=\d\d:\d\d$)", "+", text))
+    day = date.fromisoformat(text)
+    if not limits.is_sane_year(day.year):
+        raise ValueError(f"the year must lie between {limits.FIRST_YEAR} and {limits.LAST_YEAR}")
+    return datetime.combine(day, time(), ZoneInfo(zone))
+
+
+def _line(value: str) -> str:
+    if _CONTROL.search(value) or "\n" in value or "\r" in value:
+        raise ValueError("must be one line without control characters")
+    return one_line(value)
+
+
+def _name(value: str) -> str:
+    cleaned = _line(value)
+    if not cleaned:
+        raise ValueError("must not be empty")
+    return cleaned
+
+
+def _text(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must not hold control characters")
+    return lines(value)
+
+
+def _id(value: str) -> str:
+    if value != _line(value):
+        raise ValueError("must be one line without blanks at its ends, control or direction marks")
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        found = validate_email(value, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address") from None
+    return found.normalized
+
+
+Moment = Annotated[datetime, BeforeValidator(read_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID), AfterValidator(_id)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=limits.LINE), AfterValidator(_name)]
+Line = Annotated[str, StringConstraints(max_length=limits.LINE), AfterValidator(_line)]
+Text = Annotated[str, StringConstraints(max_length=limits.TEXT), AfterValidator(_text)]
+Email = Annotated[str, StringConstraints(max_length=limits.EMAIL), AfterValidator(_email)]
+Phone = Annotated[str, StringConstraints(max_length=limits.PHONE), AfterValidator(_line)]
+
+
+def read_phone(text: str, region: str) -> str:
+    """Return E.164 where the number can be read in the region, the text where it is at least a plain number.
+
+    Raises ValueError for service codes (`*21*…`), premium numbers and anything that is no number: nobody may be
+    made to call those (H74). An extension is dropped.
+    """
+    try:
+        number = phonenumbers.parse(text, region)
+    except NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number) or "*" in text or "#" in text:
+        if _PLAIN_PHONE.fullmatch(text) and sum(map(str.isdigit, text)) >= 5:
+            return text
+        raise ValueError("must be a telephone number, such as +56 9 1234 5678")
+    if phonenumbers.number_type(number) is PhoneNumberType.PREMIUM_RATE:
+        raise ValueError("must not be a premium-rate number")
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)

@@ -1,0 +1,134 @@
+"""Puts the HTTP side together: hooks first, then feeds, operations, the CalDAV server and the API, behind one edge."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from syncd.flows.context import Context
+from syncd.flows.sign_in import Passwords
+from syncd.web.api import create_api
+from syncd.web.broken import broken
+from syncd.web.counts import Counts
+from syncd.web.dav import WsgiApp
+from syncd.web.dav_gate import DavGate
+from syncd.web.feeds import Feeds
+from syncd.web.hooks import Hooks
+from syncd.web.ops import Operations
+from syncd.web.problems import Problem, of_http
+
+DAV_METHODS = "OPTIONS GET HEAD PUT DELETE PROPFIND PROPPATCH REPORT MKCOL MKCALENDAR MOVE POST".split()
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+HSTS = "max-age=31536000"
+INDEX = (Path(__file__).parent / "index.html").read_text(encoding="utf-8")
+
+
+def create_app(
+    ctx: Callable[[], Context],
+    *,
+    tokens: Callable[[], Mapping[str, str]],
+    link_key: Callable[[], bytes],
+    dav: WsgiApp | None = None,
+    passwords: Passwords | None = None,
+) -> ASGIApp:
+    """Make the ASGI application; what is passed as a function is asked on every request, so a reload is seen at once."""
+    counts = Counts()
+    hooks, feeds, operations = Hooks(ctx, counts), Feeds(ctx, link_key), Operations(ctx, counts)
+    routes: list[Route | Mount] = [
+        Route("/hook/{account}", hooks.take, methods=["POST"]),
+        Route("/hook/{account}/{generation}", hooks.take, methods=["POST"]),
+        Route("/feeds/{token}.ics", feeds.show),
+        Route("/healthz", operations.healthz),
+        Route("/readyz", operations.readyz),
+        Route("/metrics", operations.metrics),
+        Route("/", _index),
+    ]
+    if dav is not None and passwords is not None:
+        routes += [
+            Route("/.well-known/caldav", _to_dav, methods=DAV_METHODS),
+            Route("/dav", _to_dav, methods=DAV_METHODS),
+            Mount("/dav", DavGate(ctx, dav, passwords)),
+        ]
+    routes.append(Mount("/api", _Whole(create_api(ctx, tokens))))
+    return Edge(Router(routes, redirect_slashes=False, default=_nothing), ctx)
+
+
+class _Whole:
+    """Gives a mounted application the whole path back; the API's own routes begin with /api."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, "root_path": "", "app_root_path": ""}, receive, send)
+
+
+async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise Problem("not-found")
+
+
+async def _to_dav(_request: Request) -> Response:
+    return RedirectResponse("/dav/", status_code=308)
+
+
+async def _index(_request: Request) -> Response:
+    return HTMLResponse(INDEX)
+
+
+class Edge:
+    """The outermost layer: security headers on every answer, and no exception ever leaves as a stack."""
+
+    def __init__(self, inner: ASGIApp, ctx: Callable[[], Context]) -> None:
+        self._inner = inner
+        self._ctx = ctx
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        scope["app"] = self
+        outgoing = _Outgoing(scope, send, https=self._ctx().public_url.startswith("https:"))
+        try:
+            if "\0" in scope["path"]:
+                raise Problem("malformed", "the path holds a NUL")
+            await self._inner(scope, receive, outgoing)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - the web boundary: a defect of ours is answered without a stack
+            problem = of_http(error) if isinstance(error, HTTPException) else broken(error, self._ctx().clock)
+            if not outgoing.started:
+                await problem.response()(scope, receive, outgoing)
+
+
+class _Outgoing:
+    """Adds the security headers to what is sent."""
+
+    def __init__(self, scope: Scope, send: Send, *, https: bool) -> None:
+        self._send = send
+        self._private = not scope["path"].startswith(("/dav", "/feeds", "/healthz"))
+        self._https = https
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+            if self._https:
+                headers["Strict-Transport-Security"] = HSTS
+            if self._private:
+                headers["Cache-Control"] = "no-store"
+        await self._send(message)
