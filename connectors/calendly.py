@@ -19,7 +19,7 @@ from syncd.ports import Check, ConnectorSpec, Environment
 
 __all__ = ["SPEC", "CalendlyPush", "CalendlyScheduler", "CalendlySettings"]
 
-TOKEN = "make a new personal access token at Calendly (Integrations, API and webhooks) and put it into `token`"
+LOGIN_ADVICE = "make a new personal access token at Calendly (Integrations, API and webhooks) and put it into `token`"
 SCOPES = (
     "pick the scopes users:read organizations:read event_types:read availability:read scheduled_events:write "
     "scheduling_links:write webhooks:write when making the token"
@@ -37,7 +37,7 @@ def push(account: AccountId, settings: Any, env: Environment) -> CalendlyPush:
 def check(account: AccountId, settings: Any, env: Environment, names: Sequence[str]) -> list[Check]:
     """Try the login; `names` are the event types that the configuration uses."""
     api = api_of(account, settings, env)
-    first = _tried("token", lambda: _who(api), TOKEN)
+    first = _tried("token", lambda: _who(api), LOGIN_ADVICE)
     if first.state == "fail":
         return [first]
     unread = "report it: Calendly sends what this version cannot read"
@@ -54,7 +54,7 @@ def _tried(what: str, attempt: Callable[[], str], remedy: str, state: str = "fai
     try:
         return Check(what=what, state="ok", text=attempt())
     except AuthFailed as error:
-        return Check(what=what, state="fail", text=str(error), remedy=TOKEN)
+        return Check(what=what, state="fail", text=str(error), remedy=LOGIN_ADVICE)
     except ConnectorError as error:
         return Check(what=what, state=state, text=str(error), remedy=remedy)
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-import caldav
+from caldav.davclient import DAVClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Agenda:
     """One calendar at one CalDAV server, as the agent's telephone sees it."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        self._client = caldav.DAVClient(url=url, username=user, password=password, auth_type="basic", timeout=10)
+        self._client: Any = DAVClient(url=url, username=user, password=password, auth_type="basic", timeout=10)
         self._calendar = self._client.calendar(url=url)
 
     def entries(self) -> list[Entry]:

@@ -78,7 +78,8 @@ class Stage:
         token = secrets.token_urlsafe(16)
         command = [sys.executable, "-m", "syncd.practice_calendly", "--token", token]
         process = self._spawn("scheduler", command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise Failed("the scheduler has no output")
         self.scheduler = json.loads(process.stdout.readline()) | {"token": token, "key": secrets.token_urlsafe(32)}
         for agent in (*EMBEDDED, OFFICE):
             made = self.steer("users", name=agent.capitalize(), email=f"{agent}@inmobiliaria.example")

@@ -1,8 +1,10 @@
 """How the demo speaks: plain sentences, one tick per checked claim."""
 
-import time
+import threading
 from collections.abc import Callable
 from typing import TextIO, TypeVar
+
+from syncd.clock import SystemClock
 
 T = TypeVar("T")
 PATIENCE = 30.0  # seconds until a claim that does not come true has failed
@@ -37,13 +39,14 @@ class Teller:
 
     def until(self, claim: str, probe: Callable[[], T | None]) -> T:
         """Wait until the probe gives something, and tick the claim off with the time it took."""
-        began = time.monotonic()
-        while time.monotonic() - began < PATIENCE:
+        clock, pause = SystemClock(), threading.Event()
+        began = clock.monotonic()
+        while clock.monotonic() - began < PATIENCE:
             found = probe()
             if found:
-                self.check(f"{claim}  ({time.monotonic() - began:.1f} s)", True)
+                self.check(f"{claim}  ({clock.monotonic() - began:.1f} s)", True)
                 return found
-            time.sleep(0.1)
+            pause.wait(0.1)
         raise Failed(claim)
 
     def finished(self) -> None:

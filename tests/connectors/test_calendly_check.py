@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.calendly import SPEC, CalendlySettings
 from tests.connectors.calendly_stage import ACCOUNT, KEY, environment, settings_for
@@ -59,7 +60,7 @@ def test_check_warns_of_a_member_and_of_missing_scopes(stand: Practice) -> None:
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValidationError):
         CalendlySettings.model_validate({"token": "t", "signing_keys": [KEY]} | wrong)
 
 

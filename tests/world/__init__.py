@@ -1,1 +1,1 @@
-"""The deterministic simulation: the whole program over virtual time, with faulty providers and crashes, against invariants."""
+"""The deterministic simulation: the whole program over virtual time, with faulty providers, crashes and invariants."""
