@@ -21,8 +21,8 @@ class Agenda:
     """One calendar at one CalDAV server, as the agent's telephone sees it."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        self._client: Any = DAVClient(url=url, username=user, password=password, auth_type="basic", timeout=10)
-        self._calendar = self._client.calendar(url=url)
+        client = DAVClient(url=url, username=user, password=password, auth_type="basic", timeout=10)
+        self._calendar: Any = client.calendar(url=url)  # type: ignore[no-untyped-call]
 
     def entries(self) -> list[Entry]:
         found = []
