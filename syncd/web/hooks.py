@@ -53,19 +53,23 @@ class Hooks:
 
     def _judge(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
         now = ctx.clock.now()
+        ctx.crashpoint("C1")
         hook = ctx.accounts[account].hook
         assert hook is not None  # noqa: S101 - looked at before the body was read
         try:
             delivery = hook(headers, body, now)
         except BadSignature:
             return self._refuse(ctx, account, now)
+        ctx.crashpoint("C2")
         stored = _stored(ctx, account, headers, body, delivery, now)
         alarmed = self._counts.refused_in_a_row(account) >= ALARM
         try:
-            ctx.store.write(lambda tx: _keep(tx, account, stored, delivery, now, alarmed))
+            ctx.store.write(lambda tx: _keep(ctx, tx, account, stored, delivery, now, alarmed))
         except Exception as error:  # noqa: BLE001 - whatever kept the row from being durable, the sender must hear it
             return self._unstored(account, error)
+        ctx.crashpoint("C5")
         self._counts.hook(account, stored.state.value)
+        ctx.crashpoint("C6")
         return Response(status_code=NO_CONTENT)
 
     def _unstored(self, account: AccountId, error: Exception) -> Response:
@@ -113,9 +117,19 @@ def _state(delivery: Delivery) -> DeliveryState:
     return DeliveryState.NEW if delivery.touches else DeliveryState.DONE
 
 
-def _keep(tx: Tx, account: AccountId, stored: StoredDelivery, delivery: Delivery, now: datetime, alarmed: bool) -> None:
+def _keep(
+    ctx: Context,
+    tx: Tx,
+    account: AccountId,
+    stored: StoredDelivery,
+    delivery: Delivery,
+    now: datetime,
+    alarmed: bool,
+) -> None:
     """Keep the evidence and touch the names, a repeat's too: looking once more is harmless, missing a look is not."""
+    ctx.crashpoint("C3")
     tx.queue.inbox_put(stored)
+    ctx.crashpoint("C4")
     for one in delivery.touches:
         tx.queue.touch(WorkKind(one.kind), one.key, now, group=account)
     if alarmed:
