@@ -1,0 +1,255 @@
+"""What time of a host may be booked: one arithmetic for the page, the API, a booking, a move and a reassignment.
+
+Seconds since the epoch and bits, because this is the hot path: a host is one integer with a bit per candidate start.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from itertools import compress
+
+from syncd.core.event_type import Assignment, EventType
+from syncd.core.hours import booking_window_end, day_interval, local_day
+from syncd.core.ids import AgentId
+from syncd.core.interval import Interval
+from syncd.core.visit import Slot
+
+Seconds = tuple[int, int]  # from, to: half-open, UTC epoch seconds
+
+ZEROS_AND_ONES = bytes.maketrans(b"01", b"\x00\x01")
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTime:
+    """One agent's time around the window that is looked at.
+
+    `open` is sorted and does not overlap: the grid of starts is counted from the beginning of each interval, and a
+    visit may run on from one into the next where they touch. `busy` are strangers' blocks, sorted; `holds` are the
+    guards of other visits. `counts` are visits of the event type per local day, for the daily cap.
+    """
+
+    agent: AgentId
+    open: Sequence[Seconds]
+    busy: Sequence[Seconds]
+    holds: Sequence[Seconds]
+    closed: str | None = None  # why the busy time is not known; such a host is not offered
+    counts: Mapping[date, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeStarts:
+    """The starts on one host's grid, and which of them are free: bit i stands for `starts[i]`.
+
+    It says nothing of notice and window, which depend on the present; so it may be kept for as long as the host's
+    hours, blocks and holds stay as they are.
+    """
+
+    starts: Sequence[int]
+    free: int
+
+    def between(self, first: int, end: int) -> Iterator[int]:
+        """Yield the free starts from `first` up to, not including, `end`."""
+        low, high = bisect_left(self.starts, first), bisect_left(self.starts, end)
+        if low >= high:
+            return iter(())
+        bits = self.free >> low & ((1 << high - low) - 1)
+        flags = f"{bits:0{high - low}b}".encode().translate(ZEROS_AND_ONES)
+        return compress(self.starts[low:high], reversed(flags))
+
+
+# --- what is listed -------------------------------------------------------------------------------------------------
+
+
+def slots(
+    event_type: EventType,
+    hosts: Sequence[HostTime],
+    window: Interval,
+    now: datetime,
+    zone: str,
+    holidays: frozenset[str] = frozenset(),
+) -> list[Slot]:
+    """List the slots that start in the window and may be booked now, by start."""
+    free = [free_starts(event_type, host, zone) if host.closed is None else None for host in hosts]
+    return listed(event_type, free, window, now, zone, holidays)
+
+
+def listed(
+    event_type: EventType,
+    hosts: Sequence[FreeStarts | None],
+    window: Interval,
+    now: datetime,
+    zone: str,
+    holidays: frozenset[str] = frozenset(),
+) -> list[Slot]:
+    """Do the same from free starts worked out before; None stands for a host who is closed."""
+    first = _round_up(max(window.start, _earliest(event_type, now, zone)))
+    end = _round_up(min(window.end, booking_window_end(event_type.window, now, zone, holidays)))
+    counts: Counter[int] = Counter()
+    for host in hosts:
+        if host is not None:
+            counts.update(host.between(first, end))
+    needed = len(hosts) if event_type.assignment is Assignment.COLLECTIVE else 1
+    length = _whole(event_type.duration)
+    return [_slot(start, length, counts[start]) for start in sorted(counts) if counts[start] >= needed]
+
+
+def free_starts(event_type: EventType, host: HostTime, zone: str) -> FreeStarts:
+    """Work out which starts on a host's grid meet no block, no hold and no full day."""
+    starts = _grid(event_type, host.open)
+    before, after = _whole(event_type.buffer_before), _whole(event_type.duration + event_type.buffer_after)
+    taken = 0
+    for begin, end in (
+        *host.busy,
+        *host.holds,
+    ):  # a guard starts `before` early and ends `after` late; touching is free
+        low = bisect_right(starts, begin - after)
+        high = bisect_left(starts, end + before, low)
+        taken |= ((1 << high - low) - 1) << low
+    for day in _full_days(event_type, host.counts):
+        low, high = (bisect_left(starts, moment) for moment in day_interval(day, zone).epoch)
+        taken |= ((1 << high - low) - 1) << low
+    everything = (1 << len(starts)) - 1 if event_type.daily_cap != 0 else 0
+    return FreeStarts(starts, everything & ~taken)
+
+
+def _grid(event_type: EventType, spans: Sequence[Seconds]) -> list[int]:
+    """List the starts whose visit lies inside open hours: every increment from the beginning of each interval."""
+    length, step = _whole(event_type.duration), _whole(event_type.increment)
+    starts: list[int] = []
+    for (begin, end), reach in zip(spans, _reaches(spans), strict=True):
+        starts.extend(range(begin, min(end, reach - length + 1), step))
+    return starts
+
+
+def _reaches(spans: Sequence[Seconds]) -> list[int]:
+    """Return for each open interval where the open time that goes on from it ends."""
+    reaches: list[int] = []
+    following: Seconds | None = None
+    for begin, end in reversed(spans):
+        reaches.append(reaches[-1] if following is not None and following[0] == end else end)
+        following = (begin, end)
+    return reaches[::-1]
+
+
+def _full_days(event_type: EventType, counts: Mapping[date, int]) -> list[date]:
+    return [day for day in counts if _is_full(event_type, counts, day)]
+
+
+def _is_full(event_type: EventType, counts: Mapping[date, int], day: date) -> bool:
+    return event_type.daily_cap is not None and counts.get(day, 0) >= event_type.daily_cap
+
+
+@lru_cache(maxsize=16384)
+def _slot(start: int, length: int, hosts_free: int) -> Slot:
+    return Slot(interval=Interval.of_epoch(start, start + length), hosts_free=hosts_free)
+
+
+# --- what is accepted -----------------------------------------------------------------------------------------------
+
+
+def bookable(
+    event_type: EventType,
+    host: HostTime,
+    start: datetime,
+    now: datetime,
+    zone: str,
+    holidays: frozenset[str] = frozenset(),
+) -> str | None:
+    """Say why the host cannot take a visit at this start, None where nothing speaks against it.
+
+    The host's own obstacles are told first: where notice or the grid is the only one, the time itself is free.
+    """
+    interval = Interval(start, start + event_type.duration)
+    if _meets(event_type, interval, host.holds):
+        return "slot_taken"
+    if _meets(event_type, interval, host.busy):
+        return "busy"
+    if host.closed is not None:
+        return "unknown"
+    if _is_full(event_type, host.counts, local_day(start, zone)):
+        return "limit"
+    if not _is_open(host.open, interval):
+        return "hours"
+    if not _on_grid(event_type, host.open, start):
+        return "not_offered"
+    return _too_early_or_late(event_type, start, now, zone, holidays)
+
+
+def policy_reason(
+    event_type: EventType,
+    host: HostTime,
+    interval: Interval,
+    booked_at: datetime,
+    zone: str,
+    holidays: frozenset[str] = frozenset(),
+) -> str | None:
+    """Say which rule a booking breaks that a scheduler made, judged by when it was booked; None where it keeps all.
+
+    What a person must act on comes first. The grid is the scheduler's own, and a host whose busy time is not known
+    is no fault of the booking.
+    """
+    if _meets(event_type, interval, host.busy):
+        return "busy"
+    if _is_full(event_type, host.counts, local_day(interval.start, zone)):
+        return "limit"
+    if not _is_open(host.open, interval):
+        return "hours"
+    return _too_early_or_late(event_type, interval.start, booked_at, zone, holidays)
+
+
+def _too_early_or_late(
+    event_type: EventType, start: datetime, now: datetime, zone: str, holidays: frozenset[str]
+) -> str | None:
+    if start < now + event_type.minimum_notice:
+        return "notice"
+    if start < _earliest(event_type, now, zone):
+        return "same_day"
+    if start >= booking_window_end(event_type.window, now, zone, holidays):
+        return "window"
+    return None
+
+
+def _earliest(event_type: EventType, now: datetime, zone: str) -> datetime:
+    """Return the first moment that keeps the notice and, where the same day is closed, is not today (C7)."""
+    notice = now + event_type.minimum_notice
+    if event_type.same_day:
+        return notice
+    return max(notice, day_interval(local_day(now, zone), zone).end)
+
+
+def _meets(event_type: EventType, interval: Interval, taken: Sequence[Seconds]) -> bool:
+    """Tell whether a visit with its buffers overlaps any of these; touching is not overlapping."""
+    begin = _round_down(interval.start - event_type.buffer_before)
+    end = _round_up(interval.end + event_type.buffer_after)
+    return any(begin < until and since < end for since, until in taken)
+
+
+def _is_open(spans: Sequence[Seconds], interval: Interval) -> bool:
+    """Tell whether a visit lies inside open hours; its buffers need not."""
+    begin, end = _round_down(interval.start), _round_up(interval.end)
+    return any(
+        since <= begin < until and end <= reach for (since, until), reach in zip(spans, _reaches(spans), strict=True)
+    )
+
+
+def _on_grid(event_type: EventType, spans: Sequence[Seconds], start: datetime) -> bool:
+    moment, step = _round_down(start), _whole(event_type.increment)
+    return start.microsecond == 0 and any(
+        since <= moment < until and (moment - since) % step == 0 for since, until in spans
+    )
+
+
+def _whole(length: timedelta) -> int:
+    return length // SECOND
+
+
+def _round_down(moment: datetime) -> int:
+    return int(moment.replace(microsecond=0).timestamp())
+
+
+def _round_up(moment: datetime) -> int:
+    return _round_down(moment) + (moment.microsecond > 0)
