@@ -119,3 +119,7 @@ class Calendars:
     def intent(self, key: EventKey) -> int:
         """Return the attempts noted since the last remember/forget; above 0 the outcome is unknown: find before writing."""
         raise NotImplementedError
+
+    def settle_intent(self, key: EventKey) -> None:
+        """Forget the attempts of this entry: the provider refused, so nothing of ours is under way."""
+        raise NotImplementedError

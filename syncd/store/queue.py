@@ -27,6 +27,8 @@ class Work:
     key: str
     due_at: datetime
     generation: int
+    group: str = ""  # the account whose login the work uses; "" none
+    lease: int = 0  # which claim of this name it is: an overtaken worker's word no longer counts
     attempts: int = 0
     touched_at: datetime | None = None
     error: str = ""
@@ -88,11 +90,18 @@ class Queue:
         """Set the state of every NEW delivery of this account that touched this ingest key."""
         raise NotImplementedError
 
-    def touch(self, kind: WorkKind, key: str, due_at: datetime) -> None:
-        """Ask for another look: coalesces, raises the generation, keeps the earlier due time, resets attempts."""
+    def inbox_counts(self) -> dict[DeliveryState, int]:
+        """Return how many deliveries are kept in each state; states with none are left out."""
         raise NotImplementedError
 
-    def touch_many(self, kind: WorkKind, keys: Sequence[str], due_at: datetime) -> None:
+    def touch(self, kind: WorkKind, key: str, due_at: datetime, group: str = "") -> None:
+        """Ask for another look: coalesces, raises the generation, keeps the earlier due time, resets attempts.
+
+        `group` is the account whose login the work uses.
+        """
+        raise NotImplementedError
+
+    def touch_many(self, kind: WorkKind, keys: Sequence[str], due_at: datetime, group: str = "") -> None:
         raise NotImplementedError
 
     def claim(
@@ -104,7 +113,7 @@ class Queue:
         skip: Sequence[str] = (),
         limit: int = 1,
     ) -> list[Work]:
-        """Lease the earliest due work, one key never to two workers; `skip` leaves out works whose `provider` column is listed."""
+        """Lease the earliest due work, one key never to two workers; `skip` leaves out the works of these groups."""
         raise NotImplementedError
 
     def finish(self, work: Work, next_due: datetime | None = None) -> bool:
@@ -125,8 +134,8 @@ class Queue:
     def dead(self) -> list[Work]:
         raise NotImplementedError
 
-    def next_due(self) -> datetime | None:
-        """Return when the earliest unleased work falls due."""
+    def next_due(self, skip: Sequence[str] = ()) -> datetime | None:
+        """Return when the earliest work of a group that is not skipped may be claimed: its due time, or its lease's end."""
         raise NotImplementedError
 
     def depths(self, now: datetime) -> dict[WorkKind, tuple[int, timedelta]]:
