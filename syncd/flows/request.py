@@ -26,7 +26,7 @@ class Accepted:
 
 def explain(directory: Directory, request: Request) -> Route | Unroutable:
     """Route a request without keeping it: what `syncd route` prints."""
-    names = {id: (project.name, *project.aliases) for id, project in directory.projects.items()}
+    names = {key: (project.name, *project.aliases) for key, project in directory.projects.items()}
     project = find_project(request.project, directory.projects, names)
     event_types = directory.projects[project].event_types if project is not None else {}
     return route(request, project, event_types, directory.rules)

@@ -1,4 +1,4 @@
-"""The API for integrators. Reads and checks what was sent, asks a flow, shows what came of it; decides nothing itself."""
+"""The API for integrators: reads and checks what was sent, asks a flow, shows what came of it; decides nothing."""
 
 import json
 from collections.abc import Callable, Mapping

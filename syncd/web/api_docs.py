@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from syncd.web.api_models import ProblemOut
 from syncd.web.problems import MEDIA_TYPE, PROBLEMS
 
-ALWAYS = (400, 401, 405, 408, 413, 415, 429, 500, 503)
+ALWAYS = (400, 401, 405, 408, 413, 415, 429, 431, 500, 503)
 
 
 def documented(good: dict[int, Any], *problems: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finds visits for the list of the API, page by page, with the states that people see (done is a confirmed one that ended)."""
+"""Finds visits for the list of the API, page by page, in the states that people see (done: confirmed, and over)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The kinds of value that the API takes: instants with an offset, clean text, addresses. Every limit comes from core.limits."""
+"""The kinds of value that the API takes: instants with an offset, clean text, addresses. Limits: core.limits."""
 
 import re
 from datetime import date, datetime, time
@@ -20,7 +20,7 @@ _PLAIN_PHONE = re.compile(r"[+\d(][\d\s()./-]*")
 
 
 def read_moment(value: object) -> datetime:
-    """Read RFC 3339 text with an offset; whole seconds, no leap second, no 24:00 (the next day's 00:00 says the same)."""
+    """Read RFC 3339 text with an offset; whole seconds, no leap second, no 24:00 (write the next day's 00:00)."""
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("must be RFC 3339 text in whole seconds with an offset, such as 2026-12-01T09:00:00-03:00")
     moment = datetime.fromisoformat(value.upper().replace(" ", "T"))
@@ -33,7 +33,7 @@ def read_moment(value: object) -> datetime:
 
 
 def read_edge(text: str, zone: str) -> datetime:
-    """Read an edge of a window: an instant, or a day that begins at midnight in the zone. A `+` may have become a blank."""
+    """Read an edge of a window: an instant (its `+` may have become a blank), or a day, which begins at midnight."""
     if not _DAY.fullmatch(text):
         return read_moment(re.sub(r"(?<=\d) (?=\d\d:\d\d$)", "+", text))
     day = date.fromisoformat(text)

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from syncd.core import limits
 from syncd.flows.context import Context
 from syncd.flows.sign_in import Passwords
 from syncd.web.api import create_api
@@ -18,22 +19,16 @@ from syncd.web.counts import Counts
 from syncd.web.dav import WsgiApp
 from syncd.web.dav_gate import DavGate
 from syncd.web.feeds import Feeds
+from syncd.web.headers import HEADERS, HSTS, NO_STORE
 from syncd.web.hooks import Hooks
 from syncd.web.ops import Operations
 from syncd.web.problems import Problem, of_http
 
 DAV_METHODS = "OPTIONS GET HEAD PUT DELETE PROPFIND PROPPATCH REPORT MKCOL MKCALENDAR MOVE POST".split()
-CSP = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": CSP,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-HSTS = "max-age=31536000"
-INDEX = (Path(__file__).parent / "index.html").read_text(encoding="utf-8")
+OWN_CACHING = ("/dav", "/feeds/", "/style.css")  # these say themselves what may be kept
+FILES = Path(__file__).parent
+INDEX = (FILES / "index.html").read_text(encoding="utf-8")
+STYLE = (FILES / "style.css").read_text(encoding="utf-8")
 
 
 def create_app(
@@ -43,10 +38,11 @@ def create_app(
     link_key: Callable[[], bytes],
     dav: WsgiApp | None = None,
     passwords: Passwords | None = None,
+    body_seconds: float = limits.BODY_SECONDS,
 ) -> ASGIApp:
-    """Make the ASGI application; what is passed as a function is asked on every request, so a reload is seen at once."""
+    """Make the ASGI application; what is passed as a function is asked on every request, so a reload is seen."""
     counts = Counts()
-    hooks, feeds, operations = Hooks(ctx, counts), Feeds(ctx, link_key), Operations(ctx, counts)
+    hooks, feeds, operations = Hooks(ctx, counts, body_seconds), Feeds(ctx, link_key), Operations(ctx, counts)
     routes: list[Route | Mount] = [
         Route("/hook/{account}", hooks.take, methods=["POST"]),
         Route("/hook/{account}/{generation}", hooks.take, methods=["POST"]),
@@ -55,14 +51,15 @@ def create_app(
         Route("/readyz", operations.readyz),
         Route("/metrics", operations.metrics),
         Route("/", _index),
+        Route("/style.css", _style),
     ]
     if dav is not None and passwords is not None:
         routes += [
             Route("/.well-known/caldav", _to_dav, methods=DAV_METHODS),
             Route("/dav", _to_dav, methods=DAV_METHODS),
-            Mount("/dav", DavGate(ctx, dav, passwords)),
+            Mount("/dav", DavGate(ctx, dav, passwords, body_seconds)),
         ]
-    routes.append(Mount("/api", _Whole(create_api(ctx, tokens))))
+    routes.append(Mount("/api", _Whole(create_api(ctx, tokens, body_seconds))))
     return Edge(Router(routes, redirect_slashes=False, default=_nothing), ctx)
 
 
@@ -86,6 +83,10 @@ async def _to_dav(_request: Request) -> Response:
 
 async def _index(_request: Request) -> Response:
     return HTMLResponse(INDEX)
+
+
+async def _style(_request: Request) -> Response:
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
 
 class Edge:
@@ -117,7 +118,7 @@ class _Outgoing:
 
     def __init__(self, scope: Scope, send: Send, *, https: bool) -> None:
         self._send = send
-        self._private = not scope["path"].startswith(("/dav", "/feeds", "/healthz"))
+        self._private = not scope["path"].startswith(OWN_CACHING)
         self._https = https
         self.started = False
 
@@ -130,5 +131,5 @@ class _Outgoing:
             if self._https:
                 headers["Strict-Transport-Security"] = HSTS
             if self._private:
-                headers["Cache-Control"] = "no-store"
+                headers["Cache-Control"] = NO_STORE
         await self._send(message)

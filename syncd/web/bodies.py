@@ -1,4 +1,4 @@
-"""Reads request bodies: capped, against a deadline, never decompressed; and JSON as RFC 8259 means it. Knows no route."""
+"""Reads request bodies: capped, against a deadline, never decompressed; and JSON as RFC 8259 means it."""
 
 import asyncio
 import json
@@ -20,7 +20,8 @@ _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 async def read_body(scope: Scope, receive: Receive, cap: int, seconds: float = limits.BODY_SECONDS) -> bytes:
     """Return the whole body as it came; raises Problem (408, 413, 415), after which the connection closes."""
     headers = dict(scope["headers"])
-    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+    codings = {value.strip().lower() for name, value in scope["headers"] if name == b"content-encoding"}
+    if codings - {b"", b"identity"}:
         raise Problem("unsupported-media-type", "send the body without Content-Encoding", headers=_CLOSE)
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > cap:

@@ -1,4 +1,4 @@
-"""Stands before the CalDAV server: who comes, how often they guessed, how much they send, and whether it is XML we take.
+"""Stands before the CalDAV server: who comes, how often they guessed, how much they send, and is it XML we take.
 
 After an agent changed something, the account is looked at again at once. Knows nothing of calendars.
 """
@@ -8,6 +8,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from anyio import CapacityLimiter, to_thread
@@ -28,7 +29,7 @@ from syncd.web.problems import Problem
 CHANGING = frozenset({"PUT", "DELETE", "MKCOL", "MKCALENDAR", "MOVE", "PROPPATCH", "POST"})
 DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
-OUTSIDE = re.compile(rb"forwarded|x-forwarded-.*|x-script-name|x-remote-.*|x-real-ip")
+OUTSIDE = re.compile(rb"forwarded|x-forwarded-.*|x-script-name|x-remote-.*|x-real-ip|.*_.*")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="syncd", charset="UTF-8"'}
 HASHES_AT_ONCE = 2  # each takes 16 MiB and a core
 
@@ -36,9 +37,16 @@ HASHES_AT_ONCE = 2  # each takes 16 MiB and a core
 class DavGate:
     """An ASGI application in front of the WSGI one."""
 
-    def __init__(self, ctx: Callable[[], Context], app: WsgiApp, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        ctx: Callable[[], Context],
+        app: WsgiApp,
+        passwords: Passwords,
+        body_seconds: float = limits.BODY_SECONDS,
+    ) -> None:
         self._ctx = ctx
-        self._inner: ASGIApp = WSGIMiddleware(app, workers=10)
+        self._inner = cast(ASGIApp, WSGIMiddleware(cast(Any, app), workers=10))
+        self._body_seconds = body_seconds
         self._passwords = passwords
         clock = ctx().clock
         self._limits = {
@@ -54,7 +62,7 @@ class DavGate:
         signed_in = await self._sign_in(request)
         if not signed_in and method != "OPTIONS":
             raise Problem("unauthorized", "sign in with the agent's id and password", headers=CHALLENGE)
-        body = await read_body(scope, receive, limits.DAV_BODY)
+        body = await read_body(scope, receive, limits.DAV_BODY, self._body_seconds)
         if method != "PUT":
             _refuse_strange_xml(request.headers, body)
         status = await self._pass_on(scope, body, send)

@@ -1,4 +1,4 @@
-"""An agent's own visits as a read-only calendar feed. The address is the key: derived, never stored, superseded by a new one."""
+"""An agent's own visits as a read-only calendar feed. Its address is the key: derived, never stored, superseded."""
 
 import base64
 import hashlib

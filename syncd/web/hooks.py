@@ -7,6 +7,7 @@ The route is a bare Starlette endpoint. The body is read on the event loop, the 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from syncd.core import limits
 from syncd.core.ids import AccountId
-from syncd.errors import BadSignature
+from syncd.errors import BadSignature, StoreError
 from syncd.flows.context import Context
 from syncd.flows.say import alert, recovered
 from syncd.log import log
@@ -35,9 +36,10 @@ RETRY_AFTER = "5"
 class Hooks:
     """Takes every provider's webhook calls."""
 
-    def __init__(self, ctx: Callable[[], Context], counts: Counts) -> None:
+    def __init__(self, ctx: Callable[[], Context], counts: Counts, body_seconds: float = limits.BODY_SECONDS) -> None:
         self._ctx = ctx
         self._counts = counts
+        self._body_seconds = body_seconds
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="hook")
 
     async def take(self, request: Request) -> Response:
@@ -46,7 +48,7 @@ class Hooks:
         account = AccountId(request.path_params["account"])
         if account not in ctx.accounts or ctx.accounts[account].hook is None:
             raise Problem("not-found")
-        body = await read_body(request.scope, request.receive, limits.HOOK_BODY)
+        body = await read_body(request.scope, request.receive, limits.HOOK_BODY, self._body_seconds)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._judge, ctx, account, headers, body)
@@ -80,12 +82,12 @@ class Hooks:
 
     def _refuse(self, ctx: Context, account: AccountId, now: datetime) -> Response:
         if self._counts.hook(account, "refused") == ALARM:
-            text = f"{account}: {ALARM} deliveries in a row bore no valid signature. Compare the signing key with the provider's."
-            ctx.store.write(lambda tx: alert(tx, "bad_signatures", account, text, now))
+            text = (
+                f"{account}: {ALARM} deliveries in a row bore no valid signature. Is ours the provider's signing key?"
+            )
+            with suppress(StoreError):  # the next run of refusals raises it; the sender's answer is the same
+                ctx.store.write(lambda tx: alert(tx, "bad_signatures", account, text, now))
         return Problem("unauthorized", "the delivery does not prove its sender").response()
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=True)
 
 
 def _stored(

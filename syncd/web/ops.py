@@ -1,4 +1,4 @@
-"""What operators and their monitors ask: alive, ready, how much of everything. Calendars are named to callers nearby only."""
+"""What operators and their monitors ask: alive, ready, how much of everything. Only callers nearby learn the names."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from syncd.core.directory import CalendarRole
-from syncd.core.ids import CalendarId
+from syncd.core.ids import AccountId
 from syncd.flows.context import Context
 from syncd.store import Tx
 from syncd.store.calendars import CalendarState
@@ -40,10 +40,10 @@ def unready(ctx: Context, tx: Tx, now: datetime) -> list[dict[str, str]]:
     """List every source that is stale or whose login is refused, each with the reason."""
     found = []
     sources = {ref.id: ref for ref in ctx.directory.calendars() if ref.role is not CalendarRole.MIRROR}
-    for id, ref in sources.items():
-        why = why_stale(ctx, tx.calendars.state(CalendarId(id)), now)
+    for calendar, ref in sources.items():
+        why = why_stale(ctx, tx.calendars.state(calendar), now)
         if why is not None:
-            found.append({"account": ref.account, "calendar": id, "agent": ref.agent, "why": why})
+            found.append({"account": ref.account, "calendar": calendar, "agent": ref.agent, "why": why})
     found += [
         {"account": one.account, "why": f"login refused: {one.parked}"} for one in tx.accounts.states() if one.parked
     ]
@@ -141,10 +141,10 @@ def _accounts(tx: Tx) -> Iterator[Metric]:
 def _calendars(ctx: Context, tx: Tx, now: datetime) -> Iterator[Metric]:
     lag = GaugeMetricFamily("syncd_sync_lag_seconds", "Age of the last good reading, the oldest", labels=["account"])
     stale = GaugeMetricFamily("syncd_calendars_stale", "Calendars whose busy time is not known", labels=["account"])
-    oldest: dict[str, float] = {}
-    unknown: dict[str, int] = {}
-    for id, account in {ref.id: ref.account for ref in ctx.directory.calendars()}.items():
-        state = tx.calendars.state(id)
+    oldest: dict[AccountId, float] = {}
+    unknown: dict[AccountId, int] = {}
+    for calendar, account in {ref.id: ref.account for ref in ctx.directory.calendars()}.items():
+        state = tx.calendars.state(calendar)
         if state.read_at is not None:
             oldest[account] = max(oldest.get(account, 0.0), (now - state.read_at).total_seconds())
         unknown[account] = unknown.get(account, 0) + (why_stale(ctx, state, now) is not None)

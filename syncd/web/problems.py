@@ -47,15 +47,15 @@ RENAMED = {"unknown": "busy-time-unknown"}
 class Problem(HTTPException):
     """An answer other than success; `extra` members stand beside type, title, status and detail."""
 
-    def __init__(self, type: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
-        status, title = PROBLEMS.get(type, (409, "Refused"))
+    def __init__(self, kind: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
+        status, title = PROBLEMS.get(kind, (409, "Refused"))
         super().__init__(status, detail=detail or title, headers=dict(headers or {}))
-        self.type = type
+        self.kind = kind
         self.title = title
         self.extra = extra
 
     def response(self) -> JSONResponse:
-        body = {"type": self.type, "title": self.title, "status": self.status_code, "detail": self.detail}
+        body = {"type": self.kind, "title": self.title, "status": self.status_code, "detail": self.detail}
         return JSONResponse(
             body | self.extra, status_code=self.status_code, headers=self.headers, media_type=MEDIA_TYPE
         )

@@ -4,12 +4,13 @@
 """
 
 import asyncio
-from typing import Any
+import json
+from typing import Any, ClassVar, cast
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from syncd.core import limits
+from syncd.web.headers import HEADERS, NO_STORE
 
 LINGER = 1.0  # seconds in which the peer may read our refusal while we throw away what it still sends
 WAITING = 600  # connections that may be without a complete head at once; then the oldest goes
@@ -23,22 +24,20 @@ REASONS = {
 class RefusedHead(Exception):
     """The head of a request is not taken; raised inside the parser's callbacks."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
-
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. Each server makes a class of its own with `protocol`."""
 
-    head_seconds = limits.BODY_SECONDS
-    waiting: dict["Protocol", None] = {}  # noqa: RUF012 - shared on purpose, in order of arrival; one event loop
+    head_seconds: ClassVar[float] = limits.BODY_SECONDS
+    waiting: ClassVar[dict["Protocol", None]] = {}  # in order of arrival; touched by one event loop
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._status = 400
-        self._in_head = True
-        self._head_bytes = 0
+        self._in_head = True  # no complete head yet, or between two requests
+        self._began = False  # some bytes of a request came, and not yet all of it
+        self._spent = 0  # bytes of the present request that were neither body nor a whole head
+        self._progress = False  # the last bytes held a whole head, some body, or the end of a request
         self._deadline: asyncio.TimerHandle | None = None
         self._refused = False
 
@@ -55,42 +54,65 @@ class Protocol(HttpToolsProtocol):
             return
         if self._in_head:
             self._await_head()
+        self._progress = False
         super().data_received(data)
-        if self._in_head and not self._refused and self._head_began:
-            self._head_bytes += len(data)
-            if self._head_bytes > limits.HEADERS:
-                self._refuse(431)
+        self._count(len(data))
+
+    def _count(self, size: int) -> None:
+        """Cap what brings a request no further: a head without end, trailers, extensions of chunks."""
+        self._spent = 0 if self._progress or not self._began else self._spent + size
+        if self._spent > limits.HEADERS and not self._refused:
+            self._refuse(431)
 
     # -- parser callbacks
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_began, self._head_bytes = True, True, 0
+        self._in_head, self._began = True, True
         self._await_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header; trailers of a chunked body are dropped, for nobody may add headers to a judged head."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        status = _judge(self.url, self.headers, self.parser.get_http_version())
+        status = judge(self.url, self.headers, self.parser.get_http_version())
         if status is not None:
             self._status = status
-            raise RefusedHead(status)
-        self._in_head = False
-        self._head_done()
+            raise RefusedHead(str(status))
         super().on_headers_complete()
+        self._in_head, self._progress = False, True
+        self._head_done()
+        if self.parser.should_upgrade():  # we speak nothing else; what follows on this connection is not read
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._progress = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head_began = True, False
+        self._in_head, self._began, self._progress = True, False, True
         super().on_message_complete()
 
-    _head_began = False
+    def on_response_complete(self) -> None:
+        """Go on to the next request; where a body was answered before its end, its rest is not waited for."""
+        if self._began and not self._in_head and self._running() is None:
+            self._say_goodbye()
+        else:
+            super().on_response_complete()
 
     # -- deadline
 
     def _await_head(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.head_seconds, self._refuse, 408)
-            self.waiting[self] = None
-            if len(self.waiting) > WAITING:
-                next(iter(self.waiting)).transport.abort()
+        if self._deadline is not None:
+            return
+        self._deadline = self.loop.call_later(self.head_seconds, self._refuse, 408)
+        self.waiting[self] = None
+        if len(self.waiting) > WAITING:
+            oldest = next(iter(self.waiting))
+            oldest._head_done()
+            oldest.transport.abort()
 
     def _head_done(self) -> None:
         self.waiting.pop(self, None)
@@ -104,13 +126,30 @@ class Protocol(HttpToolsProtocol):
         """Answer what the parser did not take; called by uvicorn when the parser raised."""
         self._refuse(self._status)
 
+    def _running(self) -> RequestResponseCycle | None:
+        """Return the request that is being answered, None where there is none."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return None if cycle is None or cycle.response_complete else cycle
+
     def _refuse(self, status: int) -> None:
         """Say no, read no further request, and leave the peer a moment to hear it."""
         self._head_done()
         self._refused = True
-        busy = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if not busy and not self.transport.is_closing():
-            self.transport.write(_refusal(status))
+        self.pipeline.clear()
+        running = self._running()
+        if running is not None and self._in_head:
+            running.keep_alive = False  # the request before is answered in peace; the connection ends with it
+            return
+        if running is not None:  # the body it waits for is broken
+            running.disconnected = True
+            running.message_event.set()
+        if (running is None or not running.response_started) and not self.transport.is_closing():
+            self.transport.write(refusal(status))
+        self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        self._head_done()
+        self._refused = True
         if self.transport.is_closing() or not self.transport.can_write_eof():
             self.transport.close()
             return
@@ -118,26 +157,33 @@ class Protocol(HttpToolsProtocol):
         self.loop.call_later(LINGER, self.transport.close)
 
 
-def _judge(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> int | None:
+def protocol(head_seconds: float = limits.BODY_SECONDS) -> type[Protocol]:
+    """Return the protocol of one server, which counts only that server's connections."""
+    return type("Protocol", (Protocol,), {"head_seconds": head_seconds, "waiting": {}})
+
+
+def judge(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> int | None:
     """Return the status with which a head is refused, None where it may pass."""
     if len(url) + sum(len(name) + len(value) + 4 for name, value in headers) > limits.HEADERS:
         return 431
     names = [name for name, _ in headers]
     coding = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
     twice = any(names.count(name) > 1 for name in (b"host", b"content-length", b"transfer-encoding"))
-    if twice or (coding and (b"content-length" in names or coding != [b"chunked"])):
+    if twice or (coding and (b"content-length" in names or coding != [b"chunked"] or version != "1.1")):
         return 400
-    if version == "1.1" and b"host" not in names:
-        return 400
-    path = httptools.parse_url(url).path
-    return 400 if path is None else None
+    return 400 if version == "1.1" and b"host" not in names else None
 
 
-def _refusal(status: int) -> bytes:
+def refusal(status: int) -> bytes:
+    """Write a whole answer: no request was read that the application could answer."""
     phrase, kind = REASONS[status]
-    body = f'{{"type":"{kind}","title":"{phrase}","status":{status},"detail":"{phrase}"}}'
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
-        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
-    )
-    return (head + body).encode()
+    body = json.dumps({"type": kind, "title": phrase, "status": status, "detail": phrase}).encode()
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        "Cache-Control": NO_STORE,
+        **HEADERS,
+    }
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body

@@ -10,31 +10,52 @@ from collections.abc import Generator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from syncd.web.protocol import Protocol
+from syncd.core import limits
+from syncd.web.protocol import protocol
 
 STOP_WITHIN = 8  # seconds for requests in hand
 KEEP_ALIVE = 15  # seconds
+TURN_WITHIN = 2.0  # seconds in which a living event loop gets round to a question
 
 
 class _Server(uvicorn.Server):
+    """uvicorn's server without its signals, which says when it has begun."""
+
+    def __init__(self, config: uvicorn.Config, begun: threading.Event) -> None:
+        super().__init__(config)
+        self._begun = begun
+        self.loop: asyncio.AbstractEventLoop | None = None
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._begun.set()
+
 
 class Server:
-    """Serves from `start` to `stop`. Sockets that were passed in are used as they are; else `listen` ("host:port") is bound."""
+    """Serves from `start` to `stop`, on the sockets passed in, else on one bound to `listen` ("host:port")."""
 
     def __init__(
-        self, app: ASGIApp, listen: str, sockets: Sequence[socket.socket] = (), *, proxies: Sequence[str] = ()
+        self,
+        app: ASGIApp,
+        listen: str,
+        sockets: Sequence[socket.socket] = (),
+        *,
+        proxies: Sequence[str] = (),
+        head_seconds: float = limits.BODY_SECONDS,
     ) -> None:
         self._app = app
         self._listen = listen
         self._sockets = list(sockets)
         self._proxies = list(proxies)
+        self._head_seconds = head_seconds
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
-        self._started = threading.Event()
+        self._begun = threading.Event()
         self._broken: BaseException | None = None
 
     def start(self) -> None:
@@ -42,17 +63,17 @@ class Server:
         if not self._sockets:
             self._sockets = [bind(self._listen)]
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        self._server = _Server(self._config())
-        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        server = self._server = _Server(self._config(), self._begun)
+        self._thread = threading.Thread(target=self._run, args=(server,), name="web", daemon=True)
         self._thread.start()
-        self._started.wait()
+        self._begun.wait()
         if self._broken is not None:
             raise OSError(f"the web server did not start: {self._broken}")
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             self._app,
-            http=Protocol,
+            http=protocol(self._head_seconds),
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -65,27 +86,31 @@ class Server:
             timeout_graceful_shutdown=STOP_WITHIN,
         )
 
-    def _run(self) -> None:
+    def _run(self, server: _Server) -> None:
         try:
-            asyncio.run(self._serve())
+            asyncio.run(server.serve(self._sockets))
         except BaseException as error:  # noqa: BLE001 - told to whoever waits in start()
             self._broken = error
         finally:
-            self._started.set()
-
-    async def _serve(self) -> None:
-        assert self._server is not None  # noqa: S101 - start() made it
-        serving = asyncio.ensure_future(self._server.serve(self._sockets))
-        while not self._server.started and not serving.done():
-            await asyncio.sleep(0.005)
-        self._started.set()
-        await serving
+            self._begun.set()
 
     @property
     def address(self) -> tuple[str, int]:
         """Return host and port as bound; meaningful for TCP sockets only."""
         host, port = self._sockets[0].getsockname()[:2]
         return host, port
+
+    def alive(self) -> bool:
+        """Tell whether the event loop still turns: a server that hangs is no better than a dead one (F49)."""
+        loop = self._server.loop if self._server is not None else None
+        if loop is None or self._thread is None or not self._thread.is_alive():
+            return False
+        turned = threading.Event()
+        try:
+            loop.call_soon_threadsafe(turned.set)
+        except RuntimeError:  # closed just now
+            return False
+        return turned.wait(TURN_WITHIN)
 
     def stop(self) -> None:
         """Accept nothing new, finish what is in hand, return when done."""
@@ -106,7 +131,7 @@ def bind(listen: str) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, int(port)))
         bound.listen(1024)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         bound.close()
         raise OSError(f"cannot listen on {listen}: {error}") from error
     bound.set_inheritable(False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from syncd.core.directory import Directory
 from syncd.core.ids import AgentId, ProjectId, RequestId
@@ -111,5 +112,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
 
 def problem_of(refused: Refused, zone: str) -> Problem:
     """Return a flow's refusal as a problem, with the alternatives in the zone of the place."""
-    extra = {"alternatives": [slot_json(slot, zone) for slot in refused.alternatives]} if refused.alternatives else {}
+    extra: dict[str, Any] = (
+        {"alternatives": [slot_json(slot, zone) for slot in refused.alternatives]} if refused.alternatives else {}
+    )
     return Problem(type_of(refused.reason), refused.detail, **extra)
