@@ -1,11 +1,13 @@
 """What each command does to a visit, and when it is refused. Time conflicts are not judged here: the store and
 availability do."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from syncd.core.event_type import EventType
 from syncd.core.interval import Interval
+from syncd.core.limits import PARTICIPANTS
 from syncd.core.visit import (
     Approve,
     Attend,
@@ -15,6 +17,7 @@ from syncd.core.visit import (
     ClientConfirmation,
     Command,
     Confirm,
+    Contact,
     Move,
     Participants,
     Reassign,
@@ -122,12 +125,33 @@ def _settled(visit: Visit) -> Visit:
 
 
 def _joined(visit: Visit, command: Participants) -> Visit | Refused:
+    """Agents and further contacts come and go; the host and the contact who booked stay (R027, R028)."""
+    gone = {address.casefold() for address in command.remove_contacts}
+    if visit.contact.email is not None and visit.contact.email.casefold() in gone:
+        return Refused(reason="protected-field", detail="the contact who booked stays; cancel the visit instead")
     if visit.host in command.remove:
         return Refused(
             reason="protected-field", detail="the host leaves by reassigning the visit, not as a participant"
         )
     kept = tuple(agent for agent in visit.participants if agent not in command.remove)
-    return replace(visit, participants=kept + tuple(agent for agent in command.add if agent not in kept))
+    agents = (*kept, *(agent for agent in dict.fromkeys(command.add) if agent not in kept))
+    contacts = _contacts(visit, command.add_contacts, gone)
+    if len(agents) + len(contacts) > PARTICIPANTS:
+        return Refused(reason="invalid", detail=f"at most {PARTICIPANTS} people come along")
+    return replace(visit, participants=agents, extra_contacts=contacts)
+
+
+def _contacts(visit: Visit, added: Iterable[Contact], gone: Collection[str]) -> tuple[Contact, ...]:
+    """Return the further contacts, one for an address; the contact who booked is none of them."""
+    people = {_address(one): one for one in visit.extra_contacts if _address(one) not in gone}
+    for one in added:
+        if _address(one) != _address(visit.contact):
+            people[_address(one)] = one
+    return tuple(people.values())
+
+
+def _address(contact: Contact) -> str:
+    return (contact.email or contact.name).casefold()
 
 
 def _attended(visit: Visit, attendance: Attendance, now: datetime) -> Visit | Refused:

@@ -184,8 +184,12 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
+    """`message`, `rebook_link` and `channel` are wishes about what the client is told."""
+
     by: CancelReason
     message: str = ""
+    rebook_link: bool = False
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +207,12 @@ class Reassign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participants:
+    """Agents by id; further contacts are added whole and removed by address."""
+
     add: tuple[AgentId, ...] = ()
     remove: tuple[AgentId, ...] = ()
+    add_contacts: tuple[Contact, ...] = ()
+    remove_contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

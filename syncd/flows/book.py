@@ -6,6 +6,7 @@ The store's constraint decides who was first. A host is tried inside a savepoint
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from syncd.core.availability import bookable, slots
 from syncd.core.directory import Activation, Project
@@ -242,7 +243,7 @@ def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cau
         saved = tx.visits.save(after, cause)
     except SlotTaken:
         return Refused(reason="slot_taken", detail="")
-    announce(tx, visit, saved, cause.at)
+    announce(tx, visit, saved, cause.at, _wishes(command))
     if isinstance(command, Cancel):
         tx.queue.touch(WorkKind.CANCEL, visit.id, cause.at)
     return saved
@@ -262,7 +263,15 @@ def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: dateti
     return Refused(reason=reason) if reason is not None else None
 
 
-def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
+def _wishes(command: Command) -> dict[str, Any] | None:
+    """Return how the client is to be told of a cancellation: words, a link to book anew, a channel."""
+    if not isinstance(command, Cancel):
+        return None
+    wishes = {"message": command.message, "rebook_link": command.rebook_link, "channel": command.channel}
+    return {name: value for name, value in wishes.items() if value} or None
+
+
+def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: dict[str, Any] | None = None) -> None:
     """Say to everybody concerned what became of a visit, and have both agents' calendars looked at."""
     hosts = {one.host for one in (before, after) if one is not None and one.host is not None}
     tx.queue.touch_many(WorkKind.RECONCILE, sorted(hosts), now)
@@ -271,7 +280,7 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
     kind = _message_kind(before, after)
     if kind is None:
         return
-    message(tx, kind, after, now, to="client")
+    message(tx, kind, after, now, to="client", body=wishes)
     for host in sorted(hosts):
         message(tx, "agent_notice", after, now, to=f"agent:{host}", body={"about": kind})
     if kind == "cancellation":

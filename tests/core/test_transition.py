@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.core.ids import AgentId
+from syncd.core.limits import PARTICIPANTS
 from syncd.core.transition import TRANSITIONS, decide, guard_of
 from syncd.core.visit import (
     Approve,
@@ -18,6 +19,7 @@ from syncd.core.visit import (
     Confirm,
     Conflict,
     ConflictReason,
+    Contact,
     Move,
     Participants,
     Reassign,
@@ -135,3 +137,20 @@ def test_the_guard_adds_the_buffers() -> None:
     assert guard.start == TUESDAY - timedelta(minutes=15)
     assert guard.end == TUESDAY + timedelta(minutes=30)
     assert guard_of(span(TUESDAY), None) == span(TUESDAY)
+
+
+def test_further_contacts_come_and_go_by_address_and_the_booker_stays() -> None:
+    aunt = Contact(name="Tía Rosa", email="rosa@example.com")
+    joined = done(decide(visit(), Participants(add_contacts=(aunt, aunt, visit().contact)), STANDARD, NOW))
+    assert joined.extra_contacts == (aunt,)
+    left = decide(joined, Participants(remove_contacts=("ROSA@example.com", "nobody@example.com")), STANDARD, NOW)
+    assert done(left).extra_contacts == ()
+    refused = decide(joined, Participants(remove_contacts=("Eva@Example.com",)), STANDARD, NOW)
+    assert isinstance(refused, Refused) and refused.reason == "protected-field"
+
+
+def test_a_visit_has_room_for_a_limited_number_of_people() -> None:
+    crowd = tuple(Contact(name=f"n{n}", email=f"n{n}@example.com") for n in range(PARTICIPANTS))
+    full = done(decide(visit(), Participants(add_contacts=crowd), STANDARD, NOW))
+    refused = decide(full, Participants(add=(AgentId("beto"),)), STANDARD, NOW)
+    assert isinstance(refused, Refused) and refused.reason == "invalid"
