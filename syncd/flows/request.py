@@ -9,8 +9,10 @@ from syncd.core.directory import Directory
 from syncd.core.ids import ProjectId
 from syncd.core.routing import Request, Route, Unroutable, find_project, route
 from syncd.core.visit import Refused
+from syncd.errors import ConnectorError
 from syncd.flows.book import is_active
 from syncd.flows.context import Context
+from syncd.store import Tx
 from syncd.store.visits import StoredRequest
 
 
@@ -21,6 +23,7 @@ class Accepted:
     request: Request
     route: Route
     booking_url: str | None
+    expires_at: datetime | None = None  # until when the address is good; None without one
     repeated: bool = False
 
 
@@ -37,25 +40,48 @@ def accept(ctx: Context, request: Request, body: str, now: datetime) -> Accepted
     with ctx.store.read() as tx:
         known = tx.visits.find_request(request.id)
     if known is not None:
-        return _again(known, body)
+        return _again(ctx, known, body)
     routed = explain(ctx.directory, request)
     if isinstance(routed, Unroutable):
         return routed
     if not is_active(ctx, ctx.directory.projects[routed.project]):
         return Refused(reason="project-inactive", detail=f"{routed.project} takes no bookings yet")
-    url = booking_url(ctx, request, routed)
-    ctx.store.write(lambda tx: tx.visits.put_request(request, body, routed, url))
-    return Accepted(request=request, route=routed, booking_url=url)
+    try:
+        url = booking_url(ctx, request, routed)
+    except ConnectorError as error:
+        return Refused(reason="scheduler-unavailable", detail=f"nothing was kept, send it again: {error}"[:300])
+    return ctx.store.write(lambda tx: _keep(ctx, tx, request, body, routed, url))
 
 
-def _again(known: StoredRequest, body: str) -> Accepted | Refused:
+def _keep(ctx: Context, tx: Tx, request: Request, body: str, routed: Route, url: str | None) -> Accepted | Refused:
+    """Keep the request, unless it came twice at the same moment and the other one was first."""
+    known = tx.visits.find_request(request.id)
+    if known is not None:
+        return _again(ctx, known, body)
+    tx.visits.put_request(request, body, routed, url)
+    return Accepted(request=request, route=routed, booking_url=url, expires_at=_expiry(ctx, request, url))
+
+
+def _expiry(ctx: Context, request: Request, url: str | None) -> datetime | None:
+    if url is None or request.received_at is None:
+        return None
+    return request.received_at + ctx.directory.link_expires
+
+
+def _again(ctx: Context, known: StoredRequest, body: str) -> Accepted | Refused:
     if json.loads(known.body) != json.loads(body):
         return Refused(
             reason="request-differs", detail="this id was used for another request; give the new one its own id"
         )
     if known.route is None:
         return Refused(reason="unroutable", detail="this request fits no project")
-    return Accepted(request=known.request, route=known.route, booking_url=known.booking_url, repeated=True)
+    return Accepted(
+        request=known.request,
+        route=known.route,
+        booking_url=known.booking_url,
+        expires_at=_expiry(ctx, known.request, known.booking_url),
+        repeated=True,
+    )
 
 
 def booking_url(ctx: Context, request: Request, routed: Route) -> str | None:

@@ -51,7 +51,8 @@ def visit_json(visit: Visit, now: datetime) -> Json:
         "project": visit.project,
         "event_type": visit.event_type,
         "host": visit.host,
-        "participants": list(visit.participants),
+        "participants": [*visit.participants, *(one.email or one.name for one in visit.extra_contacts)],
+        "extra_contacts": list(map(contact_json, visit.extra_contacts)),
         "contact": contact_json(visit.contact),
         "property": None
         if visit.dwelling is None
@@ -72,7 +73,11 @@ def visit_json(visit: Visit, now: datetime) -> Json:
     if visit.conflict is not None:
         shown["conflict"] = conflict_json(visit.conflict, zone)
     if visit.cancel_reason is not None:
-        shown |= {"cancel_reason": visit.cancel_reason.value, "cancelled_late": visit.cancelled_late}
+        shown |= {
+            "cancel_reason": visit.cancel_reason.value,
+            "cancel_message": visit.cancel_message,
+            "cancelled_late": visit.cancelled_late,
+        }
     return shown
 
 

@@ -8,6 +8,11 @@ from fastapi.openapi.utils import get_openapi
 from syncd.web.api_models import ProblemOut
 from syncd.web.problems import MEDIA_TYPE, PROBLEMS
 
+DESCRIPTION = """Requests in, slots out, visits booked and changed. Times are RFC 3339 with offset.
+
+Every answer that is not a success is a problem detail (RFC 9457) whose `type` is stable:
+
+""" + "\n".join(f"* `{name}` ({status}): {title}" for name, (status, title) in PROBLEMS.items())
 ALWAYS = (400, 401, 405, 408, 413, 415, 429, 431, 500, 503)
 
 

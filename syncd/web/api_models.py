@@ -117,9 +117,12 @@ class ReassignIn(Taken):
     host: Id
 
 
+Companion = Id | BookerIn  # an agent's id or address, the address of a further contact, or that contact whole
+
+
 class ParticipantsIn(Taken):
-    add: Annotated[list[Id], Field(max_length=limits.PARTICIPANTS)] = []
-    remove: Annotated[list[Id], Field(max_length=limits.PARTICIPANTS)] = []
+    add: Annotated[list[Companion], Field(max_length=limits.PARTICIPANTS)] = []
+    remove: Annotated[list[Companion], Field(max_length=limits.PARTICIPANTS)] = []
 
 
 class AttendanceIn(Taken):
@@ -138,16 +141,6 @@ class SlotOut(Shown):
     hosts_free: int
 
 
-class ProblemOut(BaseModel):
-    type: str
-    title: str
-    status: int
-    detail: str
-    alternatives: list[SlotOut] = []
-    errors: list[dict[str, str]] = []
-    verdicts: list[dict[str, Any]] = []
-
-
 class VerdictOut(Shown):
     event_type: str
     matched: bool
@@ -155,13 +148,30 @@ class VerdictOut(Shown):
     why: str
 
 
+class ErrorOut(Shown):
+    field: str
+    problem: str
+
+
+class ProblemOut(Shown):
+    """RFC 9457; `type` is stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    alternatives: list[SlotOut] = []
+    errors: list[ErrorOut] = []
+    verdicts: list[VerdictOut] = []
+
+
 class RequestOut(Shown):
     id: str
     project: str
     event_type: str
     rules: list[VerdictOut]
-    booking_url: str | None
-    expires_at: str | None
+    booking_url: Annotated[str | None, Field(description="null where the project has no outside scheduler")]
+    expires_at: Annotated[str | None, Field(description="until when booking_url is good; null without one")]
 
 
 class ContactOut(Shown):
@@ -194,13 +204,14 @@ class ConflictOut(Shown):
     alternatives: list[SlotOut]
 
 
-class VisitOut(BaseModel):
+class VisitOut(Shown):
     id: str
     state: Literal["pending", "confirmed", "conflict", "cancelled", "done"]
     project: str | None
     event_type: str | None
     host: str | None
-    participants: list[str]
+    participants: Annotated[list[str], Field(description="ids of agents, then addresses of further contacts")]
+    extra_contacts: list[ContactOut]
     contact: ContactOut
     property: PropertyOut | None
     request: str | None
@@ -214,8 +225,9 @@ class VisitOut(BaseModel):
     client_confirmation: Literal["none", "asked", "yes", "no"]
     attendance: Literal["unknown", "present", "no_show"]
     conflict: ConflictOut | None = None
-    cancel_reason: str | None = None
-    cancelled_late: bool | None = None
+    cancel_reason: Annotated[str, Field(description="only of a cancelled visit, like the next two")] = ""
+    cancel_message: str = ""
+    cancelled_late: bool = False
     booked_at: str
     version: int
 
@@ -225,7 +237,7 @@ class VisitsOut(Shown):
     next: str | None
 
 
-class HistoryRowOut(BaseModel):
+class HistoryRowOut(Shown):
     version: int
     at: str
     actor: str

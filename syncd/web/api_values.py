@@ -67,7 +67,8 @@ def _id(value: str) -> str:
     return value
 
 
-def _email(value: str) -> str:
+def read_email(value: str) -> str:
+    """Return an address in its normal form; raises ValueError for what is none. Nobody is asked whether it exists."""
     try:
         found = validate_email(value, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:
@@ -80,7 +81,7 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID), After
 Name = Annotated[str, StringConstraints(min_length=1, max_length=limits.LINE), AfterValidator(_name)]
 Line = Annotated[str, StringConstraints(max_length=limits.LINE), AfterValidator(_line)]
 Text = Annotated[str, StringConstraints(max_length=limits.TEXT), AfterValidator(_text)]
-Email = Annotated[str, StringConstraints(max_length=limits.EMAIL), AfterValidator(_email)]
+Email = Annotated[str, StringConstraints(max_length=limits.EMAIL), AfterValidator(read_email)]
 Phone = Annotated[str, StringConstraints(max_length=limits.PHONE), AfterValidator(_line)]
 
 

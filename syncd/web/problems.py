@@ -37,6 +37,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid": (422, "Something in the request is not acceptable"),
     "rate-limited": (429, "Too many attempts"),
     "internal": (500, "Something went wrong here"),
+    "scheduler-unavailable": (503, "The outside scheduler gave no booking address"),
     "store-unavailable": (503, "Nothing can be stored at the moment"),
 }
 

@@ -29,7 +29,7 @@ class StrictRoute(APIRoute):
             state = request.app.state
             request.state.caller = caller(request, state.tokens(), state.limiter)
             if request.method in ("POST", "PUT", "PATCH"):
-                await _take_body(request)
+                await _take_body(request, state.body_seconds)
             try:
                 return await inner(request)
             except (HTTPException, RequestValidationError):
@@ -40,8 +40,8 @@ class StrictRoute(APIRoute):
         return enter
 
 
-async def _take_body(request: Request) -> None:
-    body = await read_body(request.scope, request.receive, limits.API_BODY)
+async def _take_body(request: Request, seconds: float) -> None:
+    body = await read_body(request.scope, request.receive, limits.API_BODY, seconds)
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if body and kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise Problem("unsupported-media-type", "send Content-Type: application/json")

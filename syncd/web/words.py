@@ -12,7 +12,7 @@ from syncd.core.routing import Request, Requirement, Verdict
 from syncd.core.visit import Contact, Dwelling, Refused
 from syncd.flows.show import slot_json
 from syncd.web.api_models import ContactIn, PropertyIn, RequestIn, RequirementIn
-from syncd.web.api_values import read_edge, read_phone
+from syncd.web.api_values import read_edge, read_email, read_phone
 from syncd.web.problems import Problem, type_of
 
 
@@ -39,16 +39,62 @@ def dwelling_of(taken: PropertyIn | None) -> Dwelling | None:
 
 def agent_of(directory: Directory, named: str) -> AgentId:
     """Return the agent with this id, else with this address; raises Problem `not-found`."""
+    found = find_agent(directory, named)
+    if found is None:
+        raise Problem("not-found", f"no agent has the id or address {named!r}")
+    return found
+
+
+def find_agent(directory: Directory, named: str) -> AgentId | None:
+    """Return the agent with this id, else the only one with this address, None where there is none."""
     if named in directory.agents:
         return AgentId(named)
     found = [agent.id for agent in directory.agents.values() if agent.email.casefold() == named.casefold()]
-    if len(found) != 1:
-        raise Problem("not-found", f"no agent has the id or address {named!r}")
-    return found[0]
+    return found[0] if len(found) == 1 else None
 
 
-def agents_of(directory: Directory, named: Sequence[str]) -> tuple[AgentId, ...]:
-    return tuple(agent_of(directory, one) for one in named)
+def comers_of(
+    named: Sequence[str | ContactIn], directory: Directory
+) -> tuple[tuple[AgentId, ...], tuple[Contact, ...]]:
+    """Tell agents from further contacts among who shall come along; raises Problem for what is neither."""
+    agents, contacts = [], []
+    for one in named:
+        agent = find_agent(directory, one) if isinstance(one, str) else None
+        if agent is not None:
+            agents.append(agent)
+        elif isinstance(one, str):
+            contacts.append(Contact(name=_address(one), email=_address(one)))
+        else:
+            contacts.append(contact_of(one, directory))
+    return tuple(agents), tuple(contacts)
+
+
+def leavers_of(named: Sequence[str | ContactIn], directory: Directory) -> tuple[tuple[AgentId, ...], tuple[str, ...]]:
+    """Tell agents from addresses of further contacts, in folded case, among who shall not come along."""
+    agents, addresses = [], []
+    for one in named:
+        text = one if isinstance(one, str) else one.email or one.name
+        agent = find_agent(directory, text)
+        if agent is not None:
+            agents.append(agent)
+        addresses += [_address(text).casefold()] if agent is None or "@" in text else []
+    return tuple(agents), tuple(addresses)
+
+
+def _address(text: str) -> str:
+    try:
+        return read_email(text)
+    except ValueError:
+        raise Problem("not-found", f"no agent has the id or address {text!r}, nor is it an e-mail address") from None
+
+
+def agreed(field: str, given: str | None, known: str | None) -> str:
+    """Return the one value that was given or is known of the request; two different ones are a mistake."""
+    if given is not None and known is not None and given != known:
+        raise invalid(field, f"the request belongs to {known!r}")
+    if given is None and known is None:
+        raise invalid(field, "say which: give project or request")
+    return given or known or ""
 
 
 def project_of(directory: Directory, named: str) -> ProjectId:
@@ -64,9 +110,16 @@ def request_of(taken: RequestIn, directory: Directory, now: datetime) -> Request
         contact=contact_of(taken.contact, directory),
         dwelling=dwelling_of(taken.property),
         requirements=tuple(map(_requirement, taken.requirements)),
-        preferred_agent=agent_of(directory, taken.preferred_agent) if taken.preferred_agent else None,
+        preferred_agent=_preferred(directory, taken.preferred_agent),
         received_at=now,
     )
+
+
+def _preferred(directory: Directory, named: str | None) -> AgentId | None:
+    found = find_agent(directory, named) if named is not None else None
+    if named is not None and found is None:
+        raise invalid("preferred_agent", f"no agent has the id or address {named!r}")
+    return found
 
 
 def _requirement(taken: RequirementIn) -> Requirement:

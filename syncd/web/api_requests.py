@@ -1,0 +1,81 @@
+"""What the post-sale system hands in, and what may be booked for it."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from syncd.core import limits
+from syncd.core.ids import EventTypeId
+from syncd.core.routing import Unroutable
+from syncd.core.visit import Refused
+from syncd.flows.book import offer
+from syncd.flows.request import Accepted, accept
+from syncd.flows.show import local, slot_json
+from syncd.web import api_models as shapes
+from syncd.web.api_common import context_of, stored_request
+from syncd.web.api_docs import documented
+from syncd.web.problems import Problem
+from syncd.web.strict_route import StrictRoute
+from syncd.web.words import agreed, problem_of, project_of, request_of, verdict_json, window_of
+
+router = APIRouter(prefix="/api", route_class=StrictRoute, tags=["requests"])
+
+
+@router.post(
+    "/requests",
+    status_code=201,
+    summary="Hand in a client's request",
+    description="The same body again answers 200 with the same answer; another body under the id is refused.",
+    **documented({201: shapes.RequestOut, 200: shapes.RequestOut}, 409, 422),
+)
+def post_request(request: Request, taken: shapes.RequestIn) -> Response:
+    ctx = context_of(request)
+    now = ctx.clock.now()
+    body = json.dumps(request.state.body, sort_keys=True, ensure_ascii=False)
+    outcome = accept(ctx, request_of(taken, ctx.directory, now), body, now)
+    if isinstance(outcome, Unroutable):
+        raise Problem("unroutable", outcome.why, verdicts=list(map(verdict_json, outcome.verdicts)))
+    if isinstance(outcome, Refused):
+        raise problem_of(outcome, ctx.directory.time_zone)
+    project = ctx.directory.projects.get(outcome.route.project)
+    zone = project.time_zone if project is not None else ctx.directory.time_zone
+    return JSONResponse(_accepted(outcome, zone), status_code=200 if outcome.repeated else 201)
+
+
+def _accepted(outcome: Accepted, zone: str) -> dict[str, Any]:
+    return {
+        "id": outcome.request.id,
+        "project": outcome.route.project,
+        "event_type": outcome.route.event_type,
+        "rules": list(map(verdict_json, outcome.route.verdicts)),
+        "booking_url": outcome.booking_url,
+        "expires_at": local(outcome.expires_at, zone) if outcome.expires_at is not None else None,
+    }
+
+
+@router.get(
+    "/slots",
+    summary="What may be booked",
+    description="Give `project`, or `request`, which then also says the event type. What is listed is what is booked.",
+    **documented({200: list[shapes.SlotOut]}, 404, 409, 422),
+)
+def get_slots(
+    request: Request,
+    start: Annotated[str, Query(alias="from", description="RFC 3339, or a day of the project")],
+    end: Annotated[str, Query(alias="to", description="RFC 3339, or a day of the project")],
+    project: Annotated[str | None, Query(max_length=limits.ID)] = None,
+    event_type: Annotated[str | None, Query(max_length=limits.ID)] = None,
+    asked: Annotated[str | None, Query(alias="request", max_length=limits.ID)] = None,
+) -> Response:
+    ctx = context_of(request)
+    stored = stored_request(ctx, asked)
+    route = stored.route if stored else None
+    place = project_of(ctx.directory, agreed("project", project, route.project if route else None))
+    kind = event_type or (route.event_type if route else None)
+    zone = ctx.directory.projects[place].time_zone
+    found = offer(ctx, place, EventTypeId(kind) if kind else None, window_of(start, end, zone), ctx.clock.now())
+    if isinstance(found, Refused):
+        raise problem_of(found, zone)
+    return JSONResponse([slot_json(slot, zone) for slot in found])
