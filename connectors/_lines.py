@@ -58,8 +58,8 @@ def components(body: bytes) -> list[Component]:
     root = Component("")
     stack = [root]
     top = root
-    for name, rest in _PROPERTY.findall(text):
-        name = name.upper()
+    for written, rest in _PROPERTY.findall(text):
+        name = written.upper()
         if name == "BEGIN":
             inner = Component(rest[1:].strip().upper())
             top.children.append(inner)
@@ -82,7 +82,7 @@ def components(body: bytes) -> list[Component]:
 
 
 def unfold(body: bytes) -> str:
-    """Return the text with one newline before each content line; folds are mended on bytes (a fold may split a character)."""
+    """Return the text with one newline before each content line; folds are mended in bytes: one may split a letter."""
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\n").replace(b"\n ", b"").replace(b"\n\t", b"")

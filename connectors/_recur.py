@@ -149,18 +149,25 @@ def _possible(rule: Rule) -> None:
 
 
 def occurrences(
-    rule: Rule, start: datetime, low: datetime, high: datetime, *, days_only: bool = False
+    rule: Rule,
+    start: datetime,
+    low: datetime,
+    high: datetime,
+    *,
+    days_only: bool = False,
+    steps: "Steps | None" = None,
 ) -> Iterator[datetime]:
     """Yield in order the local times of a rule that begins at `start`, none after `high`.
 
     Those before `low` may be left out. `days_only` ignores BYHOUR and the like (all-day entries). Raises RuleRefused
-    when the rule takes too many steps.
+    when the rule takes more than the `steps` that are left, which several rules may share.
     """
     if days_only and rule.freq == "HOURLY":
         raise RuleRefused("an all-day entry repeats hourly")
     rule = _completed(rule, start, days_only=days_only)
     left = -1 if rule.count is None else rule.count
-    for times in _periods(rule, start, start if rule.count is not None else max(start, low), high):
+    low = start if rule.count is not None else max(start, low)
+    for times in _periods(rule, start, low, high, steps or Steps()):
         for moment in times:
             if moment < start:
                 continue
@@ -191,32 +198,32 @@ def _completed(rule: Rule, start: datetime, *, days_only: bool) -> Rule:
     )
 
 
-class _Steps:
-    """What a rule may still cost."""
+class Steps:
+    """What expanding may still cost."""
 
-    def __init__(self) -> None:
-        self.left = STEPS
+    def __init__(self, most: int = STEPS) -> None:
+        self.left = most
 
     def spend(self, steps: int) -> None:
         self.left -= steps
         if self.left < 0:
-            raise RuleRefused(f"a rule takes more than {STEPS} steps to expand")
+            raise RuleRefused("its rules take more steps to expand than any agenda needs")
 
 
-def _periods(rule: Rule, start: datetime, low: datetime, high: datetime) -> Iterator[list[datetime]]:
+def _periods(rule: Rule, start: datetime, low: datetime, high: datetime, steps: Steps) -> Iterator[list[datetime]]:
     """Yield the times of each period (BYSETPOS picks among them), the first period being the one that holds `low`."""
-    steps = _Steps()
-    if rule.freq == "HOURLY":
-        sets = _hours(rule, start, low, high, steps)
-    else:
-        clock = [time(*one) for one in itertools.product(rule.hours, rule.minutes, rule.seconds)]
-        sets = (
-            [datetime.combine(day, at) for day in days for at in clock]
-            for days in _days(rule, start.date(), low.date(), high.date(), steps)
-        )
+    sets = _hours(rule, start, low, high, steps) if rule.freq == "HOURLY" else _clocked(rule, start, low, high, steps)
     for times in sets:
-        steps.spend(len(times))
         yield _picked(times, rule.positions) if rule.positions else times
+
+
+def _clocked(rule: Rule, start: datetime, low: datetime, high: datetime, steps: Steps) -> Iterator[list[datetime]]:
+    """Yield the times of each period: every clock time on every day. They are paid for before they are made."""
+    steps.spend(len(rule.hours) * len(rule.minutes) * len(rule.seconds))
+    clock = [time(*one) for one in itertools.product(rule.hours, rule.minutes, rule.seconds)]
+    for days in _days(rule, start.date(), low.date(), high.date(), steps):
+        steps.spend(len(days) * len(clock))
+        yield [datetime.combine(day, at) for day in days for at in clock]
 
 
 def _picked(times: list[datetime], positions: frozenset[int]) -> list[datetime]:
@@ -225,7 +232,7 @@ def _picked(times: list[datetime], positions: frozenset[int]) -> list[datetime]:
     return [times[index] for index in sorted(wanted) if 0 <= index < count]
 
 
-def _hours(rule: Rule, start: datetime, low: datetime, high: datetime, steps: _Steps) -> Iterator[list[datetime]]:
+def _hours(rule: Rule, start: datetime, low: datetime, high: datetime, steps: Steps) -> Iterator[list[datetime]]:
     fits = _day_test(rule)
     moment = start.replace(minute=0, second=0)
     moment += timedelta(hours=max(0, (low - moment) // timedelta(hours=1) // rule.interval) * rule.interval)
@@ -235,6 +242,7 @@ def _hours(rule: Rule, start: datetime, low: datetime, high: datetime, steps: _S
         if not fits(moment.date()):
             ahead = -(-(24 - moment.hour) // rule.interval) * rule.interval  # on to the next day
         elif not rule.hours or moment.hour in rule.hours:
+            steps.spend(len(rule.minutes) * len(rule.seconds))
             yield [
                 moment.replace(minute=minute, second=second)
                 for minute, second in itertools.product(rule.minutes, rule.seconds)
@@ -242,7 +250,7 @@ def _hours(rule: Rule, start: datetime, low: datetime, high: datetime, steps: _S
         moment += timedelta(hours=ahead)
 
 
-def _days(rule: Rule, start: date, low: date, high: date, steps: _Steps) -> Iterator[list[date]]:
+def _days(rule: Rule, start: date, low: date, high: date, steps: Steps) -> Iterator[list[date]]:
     """Yield the days of each period in order. A period is a number: a day, a week's first day, a month, a year."""
     fits = _day_test(rule)
     match rule.freq:

@@ -1,0 +1,239 @@
+"""One series: a master entry and what changes single instances of it; yields the instances that touch a window.
+
+Where the truths disagree, more busy wins: DTSTART counts though its rule leaves it out, UNTIL as a day lasts until
+that day's end, an instance that an override moves to where the series has none stays, and so does an override that
+EXDATE names, unless the master is the newer revision.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+from connectors._lines import Component, Malformed
+from connectors._moments import Moment, Period, Span, moment_of
+from connectors._recur import Rule, Steps, occurrences
+from connectors._zones import Zones
+from syncd.core.busy import Signal
+from syncd.core.interval import Interval
+
+_DAY = timedelta(days=1)
+_ZERO = timedelta(0)
+_BEGINNING = datetime.fromisoformat("1600-01-01")  # a local time has no zone
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One VEVENT, read."""
+
+    component: Component
+    start: Moment
+    span: Span
+    signals: frozenset[Signal]
+    sequence: int = 0
+    stamp: str = ""
+    rules: Sequence[Rule] = ()
+    extra: Sequence[Period] = ()  # RDATE
+    gone: Sequence[Moment] = ()  # EXDATE
+    replaces: Moment | None = None  # RECURRENCE-ID
+    onwards: bool = False  # RANGE=THISANDFUTURE
+
+    @property
+    def revision(self) -> tuple[int, str, str]:
+        """What tells the newer of two that stand for the same instance; the text decides where the rest is equal."""
+        return self.sequence, self.stamp, repr(sorted(self.component.lines.items()))
+
+
+class Instance(NamedTuple):
+    """One time an entry takes; `original` is where the series had it."""
+
+    entry: Entry
+    original: Moment | None  # None: the entry does not recur
+    start: datetime
+    end: datetime
+
+
+@dataclass(slots=True)
+class Originals:
+    """A set of original starts, in every spelling they come in: instants, and days for all-day or careless ones."""
+
+    zones: Zones
+    instants: set[datetime] = field(default_factory=set)
+    days: set[date] = field(default_factory=set)
+
+    def add(self, moment: Moment, *, all_day: bool) -> None:
+        if moment.is_day or all_day:
+            self.days.add(self._day(moment))
+        else:
+            self.instants.add(moment.instant)
+
+    def _day(self, moment: Moment) -> date:
+        """Return the day as written; UTC that is midnight at home means the day at home."""
+        if moment.zone is UTC:
+            home = moment.instant.astimezone(self.zones.home)
+            if (home.hour, home.minute) == (0, 0):
+                return home.date()
+        return moment.local.date()
+
+    def has(self, local: datetime, instant: datetime) -> bool:
+        return instant in self.instants or (bool(self.days) and local.date() in self.days)
+
+
+class Series:
+    """The entries of one UID."""
+
+    def __init__(self, entries: Sequence[Entry], zones: Zones, steps: Steps) -> None:
+        masters = [entry for entry in entries if entry.replaces is None]
+        self._master = max(masters, key=_revision) if len(masters) > 1 else masters[0] if masters else None
+        self._zones, self._steps = zones, steps
+        self._overrides = self._newest([entry for entry in entries if entry.replaces is not None])
+        later = [entry for entry in self._overrides if entry.onwards]
+        self._onwards = sorted(later, key=lambda entry: _replaced(entry).instant)
+
+    @property
+    def recurring(self) -> bool:
+        master = self._master
+        return bool(self._overrides) or (master is not None and bool(master.rules or master.extra))
+
+    def _newest(self, overrides: Sequence[Entry]) -> list[Entry]:
+        """Keep one override per original start; drop what a newer master has deleted."""
+        newest: dict[tuple[datetime, bool], Entry] = {}
+        for entry in overrides:
+            key = _replaced(entry).instant, _replaced(entry).is_day
+            if key not in newest or _revision(newest[key]) < _revision(entry):
+                newest[key] = entry
+        if self._master is None or not self._master.gone:
+            return list(newest.values())
+        gone, master = self._excluded(self._master), self._master
+        return [
+            entry
+            for entry in newest.values()
+            if entry.sequence >= master.sequence or not gone.has(_replaced(entry).local, _replaced(entry).instant)
+        ]
+
+    def _excluded(self, master: Entry) -> Originals:
+        gone = Originals(self._zones)
+        for moment in master.gone:
+            gone.add(moment, all_day=master.start.is_day)
+        return gone
+
+    def instances(self, window: Interval) -> Iterator[Instance]:
+        """Yield the instances that overlap the window, those of zero length that start in it too. In no order."""
+        for entry in self._overrides:
+            instant = entry.start.instant
+            instance = Instance(entry, _replaced(entry), instant, entry.span.end(entry.start, instant))
+            if _touches(instance, window):
+                yield instance
+        if self._master is not None:
+            yield from (
+                self._single(self._master, window) if not self.recurring else self._repeated(self._master, window)
+            )
+
+    def _single(self, master: Entry, window: Interval) -> Iterator[Instance]:
+        instant = master.start.instant
+        instance = Instance(master, None, instant, master.span.end(master.start, instant))
+        if _touches(instance, window):
+            yield instance
+
+    def _repeated(self, master: Entry, window: Interval) -> Iterator[Instance]:
+        gone = self._excluded(master)
+        for entry in self._overrides:
+            gone.add(_replaced(entry), all_day=master.start.is_day)
+        found: dict[datetime, Instance] = {}
+        for original, span in self._originals(master, window):
+            instant = original.instant
+            if gone.has(original.local, instant):
+                continue
+            instance = self._moved(master, original, instant, span)
+            known = found.get(instant)
+            if known is None or known.end < instance.end:
+                found[instant] = instance
+        return (instance for instance in found.values() if _touches(instance, window))
+
+    def _moved(self, master: Entry, original: Moment, instant: datetime, span: Span | None) -> Instance:
+        """Make the instance of an original start, with what a RANGE=THISANDFUTURE before it changed."""
+        entry = master
+        for later in self._onwards:
+            if _replaced(later).instant > instant:
+                break
+            entry = later
+        if entry is master:
+            return Instance(master, original, instant, (span or master.span).end(original, instant))
+        start = Moment(original.local + _shift(entry, master.start.zone), original.zone, entry.start.is_day)
+        moved = start.instant
+        return Instance(entry, original, moved, (span or entry.span).end(start, moved))
+
+    def _originals(self, master: Entry, window: Interval) -> Iterator[tuple[Moment, Span | None]]:
+        """Yield original starts from which an instance may reach the window, each with a span of its own or None."""
+        zone, is_day = master.start.zone, master.start.is_day
+        for period in master.extra:
+            yield _like(master.start, period.start, self._zones), period.span
+        yield master.start, None
+        low, high = self._bounds(master, window)
+        for rule in master.rules:
+            until, last = _until(rule, master.start, self._zones)
+            end = high if until is None else min(high, until)
+            for local in occurrences(rule, master.start.local, low, end, days_only=is_day, steps=self._steps):
+                original = Moment(local, zone, is_day)
+                if last is None or original.instant <= last:
+                    yield original, None
+
+    def _bounds(self, master: Entry, window: Interval) -> tuple[datetime, datetime]:
+        """Return between which local times an instance starts that overlaps the window, shifts considered."""
+        zone = master.start.zone
+        shifts = [_ZERO, *(_shift(entry, zone) for entry in self._onwards)]
+        longest = max(entry.span.longest for entry in (master, *self._onwards))
+        low = window.start.astimezone(zone).replace(tzinfo=None) - longest - max(shifts) - _DAY
+        high = window.end.astimezone(zone).replace(tzinfo=None) - min(shifts) + _DAY
+        return max(low, _BEGINNING), high
+
+
+def _revision(entry: Entry) -> tuple[int, str, str]:
+    return entry.revision
+
+
+def _replaced(entry: Entry) -> Moment:
+    if entry.replaces is None:
+        raise Malformed("an override names no instance")
+    return entry.replaces
+
+
+def _touches(instance: Instance, window: Interval) -> bool:
+    if instance.start == instance.end:
+        return window.start <= instance.start < window.end
+    return instance.start < window.end and instance.end > window.start
+
+
+def _shift(entry: Entry, zone: tzinfo) -> timedelta:
+    """Return by how much wall-clock time an override moved its instance, and moves all later ones."""
+    replaced = _replaced(entry)
+    if entry.start.is_day or replaced.is_day:
+        return entry.start.local.replace(hour=0, minute=0, second=0) - replaced.local.replace(
+            hour=0, minute=0, second=0
+        )
+    start, original = entry.start.instant.astimezone(zone), replaced.instant.astimezone(zone)
+    return start.replace(tzinfo=None) - original.replace(tzinfo=None)
+
+
+def _like(start: Moment, moment: Moment, zones: Zones) -> Moment:
+    """Give an RDATE the form of DTSTART: a day beside times takes their time of day, a time beside days is its day."""
+    if moment.is_day == start.is_day:
+        return moment
+    if start.is_day:
+        return Moment(moment.local.replace(hour=0, minute=0, second=0), zones.home, True)
+    return Moment(datetime.combine(moment.local.date(), start.local.time()), start.zone, False)
+
+
+def _until(rule: Rule, start: Moment, zones: Zones) -> tuple[datetime | None, datetime | None]:
+    """Return a rule's last local time, a day more where the zone could matter, and then also its last instant."""
+    if rule.until is None:
+        return None, None
+    if rule.until[:4] > "2100":  # "for ever" is written as 9999 by some
+        return None, None
+    until = moment_of(rule.until, None, zones, start.zone)
+    if start.is_day:
+        days = [until.local, until.instant.astimezone(start.zone).replace(tzinfo=None)]
+        return max(day.replace(hour=0, minute=0, second=0) for day in days), None
+    if until.is_day:
+        return until.local + _DAY - timedelta(seconds=1), None
+    return until.instant.astimezone(start.zone).replace(tzinfo=None) + _DAY, until.instant
