@@ -1,49 +1,98 @@
 """The long-running process: web server, workers, beats, signals, and the word to systemd. What is decided is
 decided elsewhere."""
 
+import os
+import queue
 import signal
-import threading
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 import schedule
 
 from syncd import notify
-from syncd.control import ControlServer
-from syncd.errors import ConfigError, SyncdError
+from syncd.control import Answer, Call, ControlServer, Tell
+from syncd.errors import ConfigError, StoreError, SyncdError
+from syncd.flows.context import Context
 from syncd.log import log
-from syncd.runner import sweep
+from syncd.operations import Desk, perform
+from syncd.runner import poll_all, sweep
 from syncd.web.serve import Server
-from syncd.wiring import Installation, install
 from syncd.workers import Workers
 
 SWEEP = timedelta(minutes=10)
 STOP_WITHIN = 10.0  # seconds
+LONGEST_WAIT = 30.0  # seconds between looks at the clocks
+LATE = 15.0  # seconds by which a beat may be late before the wall clock is taken to have been set
+
+
+class Installed(Protocol):
+    """What the daemon runs: everything a configuration names, put together."""
+
+    control_path: Path
+    listen: str
+
+    @property
+    def context(self) -> Context:
+        """Return what the flows are handed; another one after a reload."""
+        ...
+
+    def server(self, sockets: Sequence[socket.socket]) -> Server: ...
+
+    def link_key(self) -> bytes: ...
+
+    def reload(self) -> None:
+        """Read the configuration again; raises ConfigError, and everything stays as it was."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Word(Enum):
+    """What wakes the main thread."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+    BROKEN = "broken"
 
 
 class Daemon:
-    """Holds the parts and their order: store, web, workers, beats; stopped the other way round."""
+    """Holds the parts and their order: store, web, control, workers, beats; stopped the other way round."""
 
-    def __init__(self, installation: Installation) -> None:
-        self._installed = installation
-        self._stop = threading.Event()
-        self._reload = threading.Event()
-        self._beats = schedule.Scheduler()
-        self.workers = Workers(lambda: installation.context)
-        self._control = ControlServer(installation)
+    def __init__(self, installed: Installed) -> None:
+        self._installed = installed
+        # A signal handler may run while the main thread waits: of all queues and events only this one allows that.
+        self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
+        self.workers = Workers(lambda: installed.context, on_broken=lambda: self._words.put(Word.BROKEN))
+        self._control = ControlServer(installed.control_path, self._perform)
         self._server: Server | None = None
+        self._beats = Beats(installed)
+        self._watchdog = notify.watchdog_seconds()
         self._seen = -1
         self._fed = 0.0
 
     def run(self) -> int:
-        """Run until told to stop; returns the exit code."""
-        self._start()
+        """Run until told to stop; returns the exit code: 75 where another process took the store. Raises OSError
+        where the address to listen on cannot be had."""
         try:
+            self._start()
             self._loop()
         finally:
             self._halt()
         return 75 if self.workers.broken is not None else 0
+
+    def stop(self) -> None:
+        """End `run`; safe in a signal handler."""
+        self._words.put(Word.STOP)
+
+    def reload(self) -> None:
+        """Have the configuration read again; safe in a signal handler."""
+        self._words.put(Word.RELOAD)
 
     def _start(self) -> None:
         ctx = self._installed.context
@@ -52,21 +101,126 @@ class Daemon:
         self._server = self._installed.server(notify.passed_sockets())
         self._server.start()
         self._control.start()
-        sweep(ctx, ctx.clock.now())
+        self._beats.plan()
+        self._beats.all_now()
         self.workers.start()
-        self._plan_beats()
-        notify.notify("READY=1", f"STATUS=serving {self._installed.config.daemon.listen}")
-        log.info("ready", extra={"action": "started", "listen": self._installed.config.daemon.listen})
+        notify.notify("READY=1", f"STATUS={self._status()}")
+        log.info("ready", extra={"action": "started", "listen": self._installed.listen})
 
-    def _plan_beats(self) -> None:
-        """`schedule` only enqueues; a job that fails must not take the others with it."""
-        self._beats.clear()
-        every = self._installed.context.policy.poll_every / timedelta(seconds=1)
-        self._beats.every(max(1, round(every))).seconds.do(self._guarded, self._sweep)
-        self._beats.every(int(SWEEP / timedelta(seconds=1))).seconds.do(self._guarded, self._sweep)
+    def _status(self) -> str:
+        if self._installed.context.store.restored:
+            return "recovery after a restore: reading only; see `syncd plan`, then `syncd recover --finish`"
+        return f"serving {self._installed.listen}"
+
+    def _loop(self) -> None:
+        while True:
+            match self._next_word():
+                case Word.STOP | Word.BROKEN:
+                    break
+                case Word.RELOAD:
+                    self._reload_now()
+            self._beats.run()
+            self._feed()
+            if not self.workers.alive():
+                break
+        if self.workers.broken is not None:
+            log.error("another process took the store", extra={"action": "store_lost"})
+
+    def _next_word(self) -> Word | None:
+        wait = self._beats.wait()
+        if self._watchdog is not None:
+            wait = min(wait, self._watchdog / 4)
+        try:
+            return self._words.get(timeout=max(wait, 0.01))
+        except queue.Empty:
+            return None
+
+    def _feed(self) -> None:
+        """Feed the watchdog only while the store commits, the web server lives and some worker gets somewhere (F49)."""
+        now = self._installed.context.clock.monotonic()
+        if self._watchdog is None or now - self._fed < self._watchdog / 5:
+            return
+        with suppress(StoreError):  # refused is an answer: a full disk is no reason to restart
+            self._installed.context.store.write(lambda tx: None)
+        beat, alive = self.workers.beat, self._server is not None and self._server.alive()
+        if beat != self._seen and alive:
+            self._seen, self._fed = beat, now
+            notify.notify("WATCHDOG=1")
+        self.workers.wake()
+
+    def _reload_now(self) -> None:
+        clock = self._installed.context.clock
+        notify.notify("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic() * 1_000_000)}")
+        try:
+            self._installed.reload()
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error(problem, extra={"action": "reload_refused"})
+            notify.notify("READY=1", f"STATUS=the old configuration stays: {error.problems[0]}")
+            return
+        self._beats.plan()
+        self._beats.all_now()
+        log.info("reloaded", extra={"action": "reloaded"})
+        notify.notify("READY=1", f"STATUS={self._status()}")
+
+    def _perform(self, call: Call, tell: Tell) -> Answer:
+        installed = self._installed
+        desk = Desk(context=installed.context, link_key=installed.link_key, workers=self.workers, tell=tell)
+        return perform(desk, call)
+
+    def _halt(self) -> None:
+        """Stop in the time systemd gives: nothing new is taken, what is in hand may end."""
+        clock = self._installed.context.clock
+        until = clock.monotonic() + STOP_WITHIN
+        notify.notify("STOPPING=1")
+        log.info("stopping", extra={"action": "stopping"})
+        self.workers.wind_down()
+        self._control.stop()
+        if self._server is not None:
+            self._server.stop()
+        if not self.workers.stop(max(0.0, until - clock.monotonic() - 1.0)):
+            log.warning("work left in hand; it is taken up at the next start", extra={"action": "left_in_hand"})
+        self._installed.close()
+
+
+class Beats:
+    """What is done every so often. `schedule` only enqueues; a beat that fails must not take the others with it."""
+
+    def __init__(self, installed: Installed) -> None:
+        self._installed = installed
+        self._jobs = schedule.Scheduler()
+        self._polled = 0.0
+
+    def plan(self) -> None:
+        self._jobs.clear()
+        self._jobs.every(max(1, round(self._poll_every()))).seconds.do(self._guarded, self._poll)
+        self._jobs.every(round(SWEEP / timedelta(seconds=1))).seconds.do(self._guarded, self._sweep)
+
+    def _poll_every(self) -> float:
+        return self._installed.context.policy.poll_every / timedelta(seconds=1)
+
+    def all_now(self) -> None:
+        self._guarded(self._sweep)
+
+    def run(self) -> None:
+        """Do what is due. `schedule` goes by the local wall clock, which may be set back: a late beat starts anew."""
+        if self._installed.context.clock.monotonic() - self._polled > self._poll_every() + LATE:
+            self.plan()
+            self.all_now()
+        self._jobs.run_pending()
+
+    def wait(self) -> float:
+        """Return the seconds until the next beat."""
+        return min(self._jobs.idle_seconds or LONGEST_WAIT, LONGEST_WAIT)
+
+    def _poll(self) -> None:
+        ctx = self._installed.context
+        self._polled = ctx.clock.monotonic()
+        poll_all(ctx, ctx.clock.now())
 
     def _sweep(self) -> None:
         ctx = self._installed.context
+        self._polled = ctx.clock.monotonic()
         sweep(ctx, ctx.clock.now())
 
     def _guarded(self, job: Callable[[], None]) -> None:
@@ -75,64 +229,15 @@ class Daemon:
         except SyncdError as error:
             log.error("a beat failed", extra={"action": "beat_failed", "error": str(error)})
 
-    def _loop(self) -> None:
-        watchdog = notify.watchdog_seconds()
-        while not self._stop.wait(0.5):
-            self._beats.run_pending()
-            if self._reload.is_set():
-                self._reload.clear()
-                self._reload_now()
-            if self.workers.broken is not None:
-                log.error("another process took the store", extra={"action": "store_lost"})
-                return
-            if watchdog is not None:
-                self._feed(watchdog)
 
-    def _feed(self, watchdog: float) -> None:
-        """Feed the watchdog only while some worker gets somewhere and the web server lives (F49)."""
-        now = self._installed.context.clock.monotonic()
-        if now - self._fed < watchdog / 4:
-            return
-        self.workers.wake()
-        alive = self._server is not None and self._server.alive()
-        if self.workers.beat != self._seen and alive:
-            self._seen, self._fed = self.workers.beat, now
-            notify.notify("WATCHDOG=1")
-
-    def _reload_now(self) -> None:
-        notify.notify("RELOADING=1")
-        try:
-            self._installed.reload()
-        except ConfigError as error:
-            for problem in error.problems:
-                log.error(problem, extra={"action": "reload_refused"})
-        else:
-            self._plan_beats()
-            self._sweep()
-            log.info("reloaded", extra={"action": "reloaded"})
-        notify.notify("READY=1")
-
-    def _halt(self) -> None:
-        notify.notify("STOPPING=1")
-        log.info("stopping", extra={"action": "stopping"})
-        if self._server is not None:
-            self._server.stop()
-        self._control.stop()
-        self.workers.stop(STOP_WITHIN)
-        self._installed.close()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def reload(self) -> None:
-        self._reload.set()
-
-
-def run(config_file: Path) -> int:
-    """Run the daemon on a configuration file: what `syncd run` does."""
-    installation = install(config_file)
-    daemon = Daemon(installation)
+def run(installed: Installed) -> int:
+    """Run the daemon until a signal ends it: what `syncd run` does."""
+    daemon = Daemon(installed)
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
-    return daemon.run()
+    code = daemon.run()
+    sys.stderr.flush()
+    if daemon.workers.running():
+        os._exit(code)  # a call that hangs must not hold up the end; its lease is freed at the next start
+    return code

@@ -158,16 +158,17 @@ def _crashed(ctx: Context, work: Work, error: Exception) -> None:
     ctx.store.write(note)
 
 
-def resting(ctx: Context, now: datetime) -> list[str]:
-    """List the accounts that must not be called now: parked, or resting behind their breaker."""
+def rests(ctx: Context, now: datetime) -> dict[str, datetime]:
+    """Return the accounts that must not be called now, parked or resting behind their breaker, and until when."""
     with ctx.store.read() as tx:
-        return [one.account for one in tx.accounts.states() if one.not_before is not None and one.not_before > now]
+        states = tx.accounts.states()
+    return {one.account: one.not_before for one in states if one.not_before is not None and one.not_before > now}
 
 
 def drain(ctx: Context, *, most: int = 100_000, progress: Callable[[Work], None] | None = None) -> int:
     """Run everything that is due in this thread until nothing is; returns how many pieces were run."""
     for count in range(most):
-        work = claim(ctx, resting(ctx, ctx.clock.now()))
+        work = claim(ctx, [*rests(ctx, ctx.clock.now())])
         if work is None:
             return count
         if progress is not None:
@@ -179,17 +180,32 @@ def drain(ctx: Context, *, most: int = 100_000, progress: Callable[[Work], None]
 def claim(ctx: Context, skip: Sequence[str]) -> Work | None:
     """Lease the next due work of an account that is not skipped."""
     now = ctx.clock.now()
-    return next(iter(ctx.store.write(lambda tx: tx.queue.claim(now, LEASE, skip=skip))), None)
+    return ctx.store.write(lambda tx: claim_in(tx, now, skip))
+
+
+def claim_in(tx: Tx, now: datetime, skip: Sequence[str]) -> Work | None:
+    """Do the same inside a transaction that is already open."""
+    return next(iter(tx.queue.claim(now, LEASE, skip=skip)), None)
+
+
+def poll_all(ctx: Context, now: datetime) -> None:
+    """Touch every account: the beat of `poll_every`."""
+    ctx.store.write(lambda tx: _touch_polls(ctx, tx, now))
 
 
 def sweep(ctx: Context, now: datetime) -> None:
     """Touch every name: what makes up for any wake-up that was lost."""
 
     def touch(tx: Tx) -> None:
+        _touch_polls(ctx, tx, now)
         for account, parts in ctx.accounts.items():
-            tx.queue.touch(WorkKind.POLL, account, now, group=account)
             if parts.push is not None:
                 tx.queue.touch(WorkKind.RENEW, account, now, group=account)
         tx.queue.touch_many(WorkKind.RECONCILE, list(ctx.directory.agents), now)
 
     ctx.store.write(touch)
+
+
+def _touch_polls(ctx: Context, tx: Tx, now: datetime) -> None:
+    for account in ctx.accounts:
+        tx.queue.touch(WorkKind.POLL, account, now, group=account)

@@ -1,0 +1,245 @@
+"""What an operator looks after: deliveries, dead letters, tasks, suspicions, subscriptions, passwords, feeds, the end
+of a recovery."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from syncd.control import Answer
+from syncd.core.ids import AccountId, CalendarId
+from syncd.core.visit import Refused
+from syncd.errors import ConnectorError
+from syncd.flows.sign_in import set_password
+from syncd.operations.desk import Desk, Json, Misused, agent_named, unknown, utc
+from syncd.ports import Push, Subscription
+from syncd.runner import sweep
+from syncd.store import Tx
+from syncd.store.queue import DeliveryState, Notice, StoredDelivery, WorkKind
+from syncd.web.feeds import feed_url
+
+SYNCD = AccountId("syncd")
+MOST = 1_000
+BODY_SHOWN = 4_000  # characters
+UNSENT = "scheduled"
+
+# --- deliveries -----------------------------------------------------------------------------------------------------
+
+
+def deliveries(desk: Desk, *, state: str | None = None, limit: int = 100) -> Answer:
+    """List stored webhooks, the newest first."""
+    if state is not None and state not in set(DeliveryState):
+        raise unknown("state", state, [one.value for one in DeliveryState])
+    with desk.context.store.read() as tx:
+        found = tx.queue.inbox_list(DeliveryState(state) if state else None, min(limit, MOST))
+    return Answer(body=[_delivery(one) for one in found])
+
+
+def delivery(desk: Desk, *, delivery: str) -> Answer:
+    """Show one stored webhook with its body; what its sender signed with is left out."""
+    with desk.context.store.read() as tx:
+        found = _find_delivery(tx, delivery)
+    text = found.body.decode(errors="replace")[:BODY_SHOWN]
+    headers = [[name, "(hidden)" if _is_secret(name) else value] for name, value in found.headers]
+    return Answer(body=_delivery(found) | {"headers": headers, "body": text})
+
+
+def _is_secret(header: str) -> bool:
+    return any(word in header.casefold() for word in ("signature", "authorization", "token", "cookie", "secret"))
+
+
+def _delivery(one: StoredDelivery) -> Json:
+    return {
+        "id": one.id,
+        "account": one.account,
+        "key": one.key,
+        "received_at": utc(one.received_at),
+        "state": one.state.value,
+        "error": one.error,
+        "repeats": one.repeats,
+        "touches": [list(touch) for touch in one.touches],
+    }
+
+
+def _find_delivery(tx: Tx, name: str) -> StoredDelivery:
+    found = tx.queue.inbox_get(name)
+    if found is None:
+        raise Misused(f"no delivery has the id {name!r}; see `syncd deliveries list`")
+    return found
+
+
+def replayed(desk: Desk, *, deliveries: Sequence[str]) -> Answer:
+    """Have stored deliveries looked at again: each names objects, and those are read anew at their source."""
+    with desk.context.store.read() as tx:
+        found = [_find_delivery(tx, name) for name in deliveries]
+    idle = [one.id for one in found if not one.touches]
+
+    def touch(tx: Tx) -> None:
+        for one in found:
+            if one.touches:
+                tx.queue.inbox_state(one.id, DeliveryState.NEW)
+            for kind, key in one.touches:
+                tx.queue.touch(WorkKind(kind), key, desk.now, group=one.account)
+
+    desk.context.store.write(touch)
+    touched = [{"delivery": one.id, "touched": [list(touch) for touch in one.touches]} for one in found]
+    if idle:
+        return Answer(code=1, body={"replayed": touched, "error": f"names nothing to look at: {', '.join(idle)}"})
+    return Answer(body={"replayed": touched})
+
+
+# --- tasks ----------------------------------------------------------------------------------------------------------
+
+
+def tasks(desk: Desk, *, agent: str | None = None, state: str = "open") -> Answer:
+    """List what people have been asked to do; `state` is open, done or all."""
+    if state not in ("open", "done", "all"):
+        raise unknown("state", state, ["open", "done", "all"])
+    wanted = agent_named(desk.directory, agent).id if agent else None
+    with desk.context.store.read() as tx:
+        found = tx.queue.notices(channel="task", state=None if state == "all" else state, limit=MOST)
+    return Answer(body=[_task(one) for one in found if wanted is None or one.to == wanted])
+
+
+def _task(one: Notice) -> Json:
+    return {
+        "id": one.key,
+        "kind": one.kind,
+        "visit": one.about,
+        "agent": one.to or None,
+        "due_at": utc(one.due_at),
+        "state": one.state,
+        "created_at": utc(one.created_at),
+    }
+
+
+def task_done(desk: Desk, *, task: str) -> Answer:
+    """Tick off a task; one that is done already stays so."""
+
+    def tick(tx: Tx) -> bool:
+        known = task in {one.key for one in tx.queue.notices(channel="task", limit=100_000)}
+        if known:
+            tx.queue.set_notice(task, "done")
+        return known
+
+    if not desk.context.store.write(tick):
+        raise Misused(f"no task has the id {task!r}; see `syncd tasks list`")
+    return Answer(body={"id": task, "state": "done"})
+
+
+# --- suspicions and recovery ----------------------------------------------------------------------------------------
+
+
+def released(desk: Desk, *, source: str) -> Answer:
+    """Lift the suspicion of one calendar, or of all of an account: the next reading counts, however much is gone."""
+    calendars = {ref.id for ref in desk.directory.calendars() if source in (ref.id, ref.account)}
+    if not calendars:
+        known = {str(name) for ref in desk.directory.calendars() for name in (ref.id, ref.account)}
+        raise unknown("account or calendar", source, known)
+    lifted = desk.context.store.write(lambda tx: _release(desk, tx, calendars))
+    if not lifted:
+        return Answer(body={"released": [], "note": f"nothing of {source} is under suspicion"})
+    return Answer(body={"released": lifted})
+
+
+def _release(desk: Desk, tx: Tx, calendars: set[CalendarId]) -> list[str]:
+    held = sorted(one for one in calendars if tx.calendars.state(one).suspect_since is not None)
+    for calendar in held:
+        tx.accounts.put(SYNCD, f"released:{calendar}", f"{desk.now.isoformat()} {desk.actor}")
+        tx.queue.touch(WorkKind.PULL, calendar, desk.now, group=desk.context.account_of(calendar))
+    return [str(one) for one in held]
+
+
+def recovered(desk: Desk) -> Answer:
+    """End the mode after a restore: from now on calendars are written again. Messages of the gap are never sent."""
+    store = desk.context.store
+    if not store.restored:
+        return Answer(code=1, body={"error": "the store is not in recovery: nothing to finish"})
+    suppressed = store.write(_suppress)
+    store.end_recovery()
+    sweep(desk.context, desk.now)
+    return Answer(body={"recovery": False, "suppressed_messages": suppressed})
+
+
+def _suppress(tx: Tx) -> int:
+    waiting = tx.queue.notices(channel="message", state=UNSENT, limit=1_000_000)
+    for one in waiting:
+        tx.queue.set_notice(one.key, "suppressed")
+    return len(waiting)
+
+
+# --- push subscriptions ---------------------------------------------------------------------------------------------
+
+
+def webhooks(desk: Desk) -> Answer:
+    """Ask every account that can push what subscriptions of ours it keeps."""
+    rows: list[Json] = []
+    for account, push in _pushing(desk).items():
+        try:
+            rows += [_subscription(account, one) for one in push.subscriptions()]
+        except ConnectorError as error:
+            rows.append({"account": account, "error": str(error)})
+    return Answer(code=1 if any("error" in row for row in rows) else 0, body=rows)
+
+
+def _pushing(desk: Desk, account: str | None = None) -> dict[AccountId, Push]:
+    able = {one: parts.push for one, parts in desk.context.accounts.items() if parts.push is not None}
+    if account is not None and account not in able:
+        raise unknown("account with webhooks", account, able)
+    return {one: make() for one, make in able.items() if account in (None, one)}
+
+
+def _subscription(account: AccountId, one: Subscription) -> dict[str, Any]:
+    return {
+        "account": account,
+        "id": one.id,
+        "callback": one.callback,
+        "active": one.active,
+        "expires_at": utc(one.expires_at),
+        "note": one.note,
+    }
+
+
+def webhooks_ensured(desk: Desk, *, account: str | None = None) -> Answer:
+    """Have subscriptions made where none lives; the same work the daemon does by itself."""
+    from syncd.flows.subscribe import renew
+
+    if not desk.context.public_url:
+        raise Misused("daemon.public_url is not set: providers could not call")
+    rows: list[Json] = []
+    for one in _pushing(desk, account):
+        try:
+            renew(desk.context, one, desk.now)
+        except ConnectorError as error:
+            rows.append({"account": one, "error": str(error)})
+            continue
+        with desk.context.store.read() as tx:
+            rows.append({"account": one, "push": tx.accounts.get(one, "push")})
+    return Answer(code=1 if any("error" in row for row in rows) else 0, body=rows)
+
+
+def webhooks_removed(desk: Desk, *, account: str) -> Answer:
+    """Take our subscriptions at one account away; polling carries on."""
+    removed = []
+    for name, push in _pushing(desk, account).items():
+        for one in push.subscriptions():
+            push.unsubscribe(one)
+            removed.append(_subscription(name, one))
+    desk.context.store.write(lambda tx: tx.accounts.put(AccountId(account), "push", "removed by an operator"))
+    return Answer(body=removed)
+
+
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+
+def password_set(desk: Desk, *, agent: str, password: str) -> Answer:
+    """Keep an agent's password at the embedded CalDAV server."""
+    found = agent_named(desk.directory, agent)
+    refused = set_password(desk.context, found.id, password)
+    if isinstance(refused, Refused):
+        return Answer(code=1, body={"error": refused.detail})
+    return Answer(body={"agent": found.id, "user": found.id, "url": f"{desk.context.public_url}/dav/"})
+
+
+def feed(desk: Desk, *, agent: str) -> Answer:
+    """Return the address of an agent's own visits as a feed. Who has it can read them."""
+    found = agent_named(desk.directory, agent)
+    return Answer(body={"agent": found.id, "url": feed_url(desk.context, desk.link_key(), found.id)})
