@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 
 from syncd.core.busy import BusyPolicy, MassChange
@@ -110,6 +110,46 @@ class SyncPolicy:
     busy: BusyPolicy = field(default_factory=BusyPolicy)
 
 
+class Anchor(StrEnum):
+    BOOKING = "booking"
+    START = "start"
+    DAY = "day"  # a wall-clock time on the day of the visit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTime:
+    """When a message is due: so long after (negative: before) its anchor, or at a time on the visit's day."""
+
+    anchor: Anchor
+    offset: timedelta = timedelta(0)
+    at: time | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRule:
+    """Replaces the built-in message of its kind, everywhere or for the event types or projects it names."""
+
+    kind: str
+    event_types: frozenset[EventTypeId] | None = None
+    projects: frozenset[ProjectId] | None = None
+    when: MessageTime | None = None  # None: as built in
+    to: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()  # in the order in which they are tried
+    enabled: bool = True
+    subject: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalPolicy:
+    """How clients are asked for windows of their own, and how their answers come in."""
+
+    answer_by: tuple[str, ...] = ("mail",)
+    text_general: str = ""
+    text_visit: str = ""
+    expires: timedelta | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """Agents, projects, teams, event types, hours and rules. Lookups by key never guess."""
@@ -124,6 +164,11 @@ class Directory:
     time_zone: str = "America/Santiago"
     reassign_locally: frozenset[AccountId] = frozenset()  # scheduler accounts whose visits we may hand over ourselves
     business_holidays: Mapping[ProjectId, frozenset[str]] = field(default_factory=dict)  # ISO days, per project
+    quiet_hours: tuple[time, time] | None = None  # no message to a client from … until; may span midnight
+    link_expires: timedelta = timedelta(days=30)
+    travel: Mapping[tuple[ProjectId, ProjectId], timedelta] = field(default_factory=dict)  # both ways are in here
+    messages: tuple[MessageRule, ...] = ()
+    proposals: ProposalPolicy = field(default_factory=ProposalPolicy)
 
     def calendars(self) -> list[CalendarRef]:
         """List every calendar of every agent, in the order of the configuration."""

@@ -27,6 +27,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoShowRule:
+    """What follows when nobody marked the client present, counted from the start; None: nothing does."""
+
+    follow_up: timedelta | None = None
+    release: timedelta | None = None  # the rest of the visit's time is given back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
     """Length, spacing and limits of a kind of visit (R076-R084)."""
 
@@ -54,3 +62,5 @@ class EventType:
     color: str = ""
     questions: tuple[Question, ...] = ()
     hours: HoursId | None = None  # hours that replace the agents' own for this event type
+    no_show: NoShowRule = NoShowRule()
+    unconfirmed_release: timedelta | None = None  # so long before the start an unconfirmed visit is given up (C12)
