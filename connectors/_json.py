@@ -1,65 +1,14 @@
-"""Strict JSON: what Python's parser lets pass (NaN, repeated keys, half characters, depth) is refused here, once."""
+"""Strict JSON for connectors: what is none (NaN, repeated keys, half characters, depth) is no answer."""
 
-import json
-import math
-import re
 from typing import Any
 
+from syncd.core import strict_json as text
 from syncd.errors import Unreadable
-
-DEPTH = 64
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def strict_json(body: bytes) -> Any:
-    """Return what the bytes say; raises Unreadable for anything that is not JSON as RFC 8259 means it, UTF-8, ≤ 64 deep."""
+    """Return what the bytes say; raises Unreadable for anything that is not JSON as RFC 8259 means it."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
-        if _HALF_CHARACTER.search(body):
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:  # Unicode errors are ValueErrors, so are integers of 4,300 digits
-        raise Unreadable(f"the body is not JSON ({_kind(error)})") from None
-    if _deeper_than(value, DEPTH):
-        raise Unreadable(f"the body is JSON nested deeper than {DEPTH} levels")
-    return value
-
-
-def _kind(error: ValueError | RecursionError) -> str:
-    """Say what is wrong without quoting the body."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}, at character {error.pos}"
-    if isinstance(error, UnicodeError):
-        return "broken characters"
-    return "nested too deep" if isinstance(error, RecursionError) else str(error).partition(":")[0][:80]
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("a number is too large")
-    return number
-
-
-def _deeper_than(value: Any, depth: int) -> bool:
-    layer = [value]
-    for _ in range(depth + 1):
-        layer = [
-            child
-            for one in layer
-            if isinstance(one, dict | list)
-            for child in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not layer:
-            return False
-    return True
+        return text.strict_json(body)
+    except ValueError as error:
+        raise Unreadable(f"the body is {error}") from None

@@ -1,20 +1,17 @@
 """Reads request bodies: capped, against a deadline, never decompressed; and JSON as RFC 8259 means it."""
 
 import asyncio
-import json
-import math
-import re
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from syncd.core import limits
+from syncd.core.strict_json import strict_json
 from syncd.web.problems import Problem
 
 LINGER_BYTES = 32 * 2**20  # read and thrown away, so that the sender of too much can still read our answer
 LINGER_SECONDS = 1.0
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 async def read_body(scope: Scope, receive: Receive, cap: int, seconds: float = limits.BODY_SECONDS) -> bytes:
@@ -74,52 +71,6 @@ async def _linger(receive: Receive) -> None:
 def read_json(body: bytes) -> Any:
     """Return what the bytes say; raises Problem for NaN, repeated keys, half characters, depth, broken UTF-8."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
-        if _HALF_CHARACTER.search(body):
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise Problem("malformed", f"the body is not JSON: {_kind(error)}") from None
-    if _deeper_than(value, limits.JSON_DEPTH):
-        raise Problem("malformed", f"the body is JSON nested deeper than {limits.JSON_DEPTH} levels")
-    return value
-
-
-def _kind(error: ValueError | RecursionError) -> str:
-    """Say what is wrong without quoting the body."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}, at character {error.pos}"
-    if isinstance(error, UnicodeError):
-        return "broken characters"
-    return "nested too deep" if isinstance(error, RecursionError) else str(error).partition(":")[0][:80]
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("a number is too large")
-    return number
-
-
-def _deeper_than(value: Any, depth: int) -> bool:
-    layer = [value]
-    for _ in range(depth + 1):
-        layer = [
-            child
-            for one in layer
-            if isinstance(one, dict | list)
-            for child in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not layer:
-            return False
-    return True
+        return strict_json(body)
+    except ValueError as error:
+        raise Problem("malformed", f"the body is {error}") from None

@@ -29,6 +29,7 @@ class Protocol(HttpToolsProtocol):
     """One connection. Each server makes a class of its own with `protocol`."""
 
     head_seconds: ClassVar[float] = limits.BODY_SECONDS
+    most_waiting: ClassVar[int] = WAITING
     waiting: ClassVar[dict["Protocol", None]] = {}  # in order of arrival; touched by one event loop
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -109,7 +110,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._deadline = self.loop.call_later(self.head_seconds, self._refuse, 408)
         self.waiting[self] = None
-        if len(self.waiting) > WAITING:
+        if len(self.waiting) > self.most_waiting:
             oldest = next(iter(self.waiting))
             oldest._head_done()
             oldest.transport.abort()
@@ -157,9 +158,9 @@ class Protocol(HttpToolsProtocol):
         self.loop.call_later(LINGER, self.transport.close)
 
 
-def protocol(head_seconds: float = limits.BODY_SECONDS) -> type[Protocol]:
+def protocol(head_seconds: float = limits.BODY_SECONDS, most_waiting: int = WAITING) -> type[Protocol]:
     """Return the protocol of one server, which counts only that server's connections."""
-    return type("Protocol", (Protocol,), {"head_seconds": head_seconds, "waiting": {}})
+    return type("Protocol", (Protocol,), {"head_seconds": head_seconds, "most_waiting": most_waiting, "waiting": {}})
 
 
 def judge(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> int | None:

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from syncd.core import limits
-from syncd.web.protocol import protocol
+from syncd.web.protocol import WAITING, protocol
 
 STOP_WITHIN = 8  # seconds for requests in hand
 KEEP_ALIVE = 15  # seconds
@@ -47,12 +47,13 @@ class Server:
         *,
         proxies: Sequence[str] = (),
         head_seconds: float = limits.BODY_SECONDS,
+        most_waiting: int = WAITING,
     ) -> None:
         self._app = app
         self._listen = listen
         self._sockets = list(sockets)
         self._proxies = list(proxies)
-        self._head_seconds = head_seconds
+        self._protocol = protocol(head_seconds, most_waiting)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._begun = threading.Event()
@@ -73,7 +74,7 @@ class Server:
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             self._app,
-            http=protocol(self._head_seconds),
+            http=self._protocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
