@@ -9,8 +9,8 @@ from typing import Any
 from syncd.config.advice import advise
 from syncd.config.build import directory_of
 from syncd.config.document import Document, read_document
-from syncd.config.lines import read_toml
-from syncd.config.problems import Problem, dotted
+from syncd.config.lines import Lines, read_toml
+from syncd.config.problems import Path, Problem, dotted
 from syncd.config.references import check_references
 from syncd.config.schema import schema
 from syncd.config.secrets import Secrets
@@ -71,6 +71,11 @@ class Config:
     directory: Directory
     warnings: tuple[str, ...] = ()  # as the problems of a ConfigError are written
     secret_files: tuple[File, ...] = ()
+    lines: Lines = field(default_factory=lambda: Lines(""), repr=False, compare=False)
+
+    def problem(self, path: Path, text: str) -> str:
+        """Write a problem found later as one of this file, with its line."""
+        return _line(self.file, self.lines.of(path), Problem(path, text))
 
 
 def load(
@@ -99,7 +104,7 @@ def load(
 
     if problems:
         raise ConfigError(shown(problems))
-    return _config(document, file, base, today, tuple(shown(list(advise(document)))))
+    return _config(document, file, base, today, tuple(shown(list(advise(document)))), lines)
 
 
 def _line(file: str, line: int, problem: Problem) -> str:
@@ -107,7 +112,7 @@ def _line(file: str, line: int, problem: Problem) -> str:
     return f"{file}:{line}: {where}{problem.text}"
 
 
-def _config(document: Document, file: str, base: File, today: date, warnings: tuple[str, ...]) -> Config:
+def _config(document: Document, file: str, base: File, today: date, warnings: tuple[str, ...], lines: Lines) -> Config:
     env = document.secrets.env
     daemon = _daemon(document, base, env)
     accounts = {
@@ -124,6 +129,7 @@ def _config(document: Document, file: str, base: File, today: date, warnings: tu
         directory=directory_of(document, today),
         warnings=warnings,
         secret_files=tuple(document.secrets.files),
+        lines=lines,
     )
 
 
