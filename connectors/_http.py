@@ -39,7 +39,7 @@ from syncd.errors import (
 )
 from syncd.ports import Environment
 
-__all__ = ["Answer", "Http", "Reach", "basic", "retry_after_of", "strict_json"]
+__all__ = ["Answer", "Http", "Reach", "TooLong", "basic", "retry_after_of", "strict_json"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 REDIRECTED = frozenset({"GET", "HEAD", "PROPFIND"})
@@ -138,6 +138,11 @@ class Http:
         if answer.status in ok:
             return answer
         raise refusal(answer, self._what(method), self.env.clock.now())
+
+    @property
+    def inside(self) -> bool:
+        """Tell whether the server is an application of this very process."""
+        return self._mounted is not None
 
     def close(self) -> None:
         """Close this thread's connection; other threads' close with them."""
@@ -288,6 +293,10 @@ class _TooLong(ValueError):
     """The body is over the cap."""
 
 
+class TooLong(Unreadable):
+    """The answer is larger than the connector allows; a smaller question may have a smaller answer."""
+
+
 def _failure(error: Exception, call: Call, what: str, harmless: bool) -> ConnectorError:
     """Return what a failed exchange means: nothing was sent, nothing is lost, or nobody knows."""
     roots = _roots(error)
@@ -296,7 +305,9 @@ def _failure(error: Exception, call: Call, what: str, harmless: bool) -> Connect
         return Transient(text)
     if not harmless:
         return Ambiguous(text)
-    if any(isinstance(root, _TooLong | urllib3.exceptions.DecodeError | ValueError) for root in roots):
+    if any(isinstance(root, _TooLong) for root in roots):
+        return TooLong(text)
+    if any(isinstance(root, urllib3.exceptions.DecodeError | ValueError) for root in roots):
         return Unreadable(text)
     dropped = any(isinstance(root, ConnectionResetError | BrokenPipeError) for root in roots)
     return Dropped(text) if dropped else Transient(text)
