@@ -4,7 +4,9 @@ Hostile text is the normal case. Whatever cannot be understood, is larger than a
 makes a `problem`: the calendar then needs attention and its agent is closed, never free.
 """
 
+import functools
 import itertools
+import operator
 from collections.abc import Callable
 from datetime import timedelta, tzinfo
 from functools import partial
@@ -26,6 +28,7 @@ RULES = 16  # of one entry
 UID = 1_024  # characters of it that are kept (H62)
 _DAY = timedelta(days=1)
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"})
+_START = operator.attrgetter("start")
 _Make = Callable[..., RemoteEvent]
 
 
@@ -55,14 +58,14 @@ class _Reading:
         self.found, self.window = found, window
         self.zones = Zones(use.time_zone, found)
         self.notes = self.zones.notes
-        self.emails = frozenset(email.lower() for email in use.emails)
+        self.emails = _lowered(use.emails)
         self.steps = Steps()
 
     def resource(self, remote_id: str, uid: str, etag: str) -> Resource:
         """Return the whole reading; raises ValueError for what cannot be understood."""
-        if not self.found:
+        if all(one.kind == "VTIMEZONE" for one in self.found):
             raise Malformed("the text holds no entry")
-        known = partial(RemoteEvent, remote_id=remote_id, uid=uid, etag=etag)
+        known = partial(RemoteEvent, remote_id=remote_id, etag=etag)
         series = self._series()
         events = [event for one in series for event in self._instances(one, known)]
         for component in self.found:
@@ -132,9 +135,7 @@ class _Reading:
             end = read_moment(line, self.zones, start.zone)
             if end.is_day and not start.is_day:
                 end = Moment(end.local if end.local > start.local else end.local + _DAY, start.zone, False)
-            if end.local != start.local and end.instant < start.instant and not (entry.rules or entry.extra):
-                self._note("an entry ends before it starts: the time between is busy")
-                start, end = end, start
+            start, end = self._in_order(start, end) if not (entry.rules or entry.extra) else (start, end)
             spans.append(span_between(start, end))
         if (line := _one(component, "DURATION")) is not None:
             spans.append(read_length(split(line)[1]))
@@ -142,20 +143,26 @@ class _Reading:
             spans = [span._replace(nominal=max(span.nominal, _DAY)) for span in spans or [Span()]]
         if len(spans) < 2:
             return start, spans[0] if spans else Span()
-        return start, max(spans, key=lambda span: span.end(start, start.instant))
+        return start, max(spans, key=lambda span: span.end(start.local, start.zone, start.instant))
+
+    def _in_order(self, start: Moment, end: Moment) -> tuple[Moment, Moment]:
+        """Turn round an entry that ends before it starts. A series is not turned: its instances would move."""
+        ordered = end.local >= start.local if start.zone is end.zone else end.instant >= start.instant
+        if ordered:
+            return start, end
+        self._note("an entry ends before it starts: the time between is busy")
+        return end, start
 
     def _instances(self, series: Series, known: _Make) -> list[RemoteEvent]:
         """Turn a series' instances into what the core knows, in order of time."""
-        instances = list(itertools.islice(series.instances(self.window), INSTANCES + 1))
-        instances.sort(key=lambda instance: instance.start)
+        instances = sorted(itertools.islice(series.instances(self.window), INSTANCES + 1), key=_START)
         makers: dict[int, _Make] = {}
         events = []
-        for entry, original, start, end in instances:
+        for entry, name, start, end in instances:
             make = makers.get(id(entry))
             if make is None:
                 make = makers[id(entry)] = _maker(entry, known)
-            interval = Interval(start, end) if start < end else None
-            events.append(make(recurrence_id="" if original is None else original.name, interval=interval))
+            events.append(make(recurrence_id=name, interval=Interval(start, end) if start < end else None))
         return events
 
     def _busy_times(self, component: Component, known: _Make) -> list[RemoteEvent]:
@@ -166,11 +173,16 @@ class _Reading:
             signals = free_busy_signals(line, self.notes)
             for start, span in read_periods(line, self.zones):
                 instant = start.instant
-                end = instant if span is None else span.end(start, instant)
+                end = instant if span is None else span.end(start.local, start.zone, instant)
                 if max(instant, self.window.start) < min(end, self.window.end):
                     interval = Interval(instant, end)
                     events.append(known(uid=uid[:UID], recurrence_id=start.name, interval=interval, signals=signals))
         return events
+
+
+@functools.lru_cache(maxsize=512)
+def _lowered(emails: frozenset[str]) -> frozenset[str]:
+    return frozenset(email.lower() for email in emails)
 
 
 def _maker(entry: Entry, known: _Make) -> _Make:

@@ -16,8 +16,11 @@ KEPT = (
     "|ORGANIZER|DTSTAMP|SUMMARY|LOCATION|FREEBUSY|TZID|TZOFFSETFROM|TZOFFSETTO|X-LIC-LOCATION"
     "|X-MICROSOFT-CDO-BUSYSTATUS|X-SYNCD-SUBJECT|X-SYNCD-GENERATION|X-SYNCD-MIRROR"
 )
+_NAMES = {name: name for name in KEPT.split("|")}
 _PROPERTY = re.compile(rf"\n({KEPT})[ \t]*([;:][^\n]*)", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:])*)')
+_FIRST = re.compile(r"\nBEGIN[ \t]*:", re.IGNORECASE)
+_TIMED = ("VEVENT", "VFREEBUSY")
 _CUT = "the text stops or is mixed up in the middle of a component"
 
 
@@ -53,18 +56,15 @@ def components(body: bytes) -> list[Component]:
     Raises Unreadable for what is not iCalendar at all (a login page), Malformed for what is cut, mixed up or nested.
     """
     text = unfold(body)
-    if text[:17].upper() not in ("\nBEGIN:VCALENDAR\n", "\nBEGIN:VCALENDAR"):
+    if not _FIRST.match(text):
         raise Unreadable("this is not an iCalendar text: it does not begin with BEGIN:VCALENDAR")
-    root = Component("")
+    root = top = Component("")
     stack = [root]
-    top = root
     for written, rest in _PROPERTY.findall(text):
-        name = written.upper()
+        name = _NAMES.get(written) or written.upper()
         if name == "BEGIN":
-            inner = Component(rest[1:].strip().upper())
-            top.children.append(inner)
-            stack.append(inner)
-            top = inner
+            top = _opened(top, rest)
+            stack.append(top)
             if len(stack) > DEPTH:
                 raise Malformed(f"components are nested deeper than {DEPTH} levels")
         elif name == "END":
@@ -81,10 +81,20 @@ def components(body: bytes) -> list[Component]:
     return [inner for calendar in root.children for inner in calendar.children]
 
 
+def _opened(outer: Component, rest: str) -> Component:
+    inner = Component(rest[1:].strip().upper())
+    if inner.kind in _TIMED and outer.kind != "VCALENDAR":
+        raise Malformed(f"a {inner.kind} stands in no VCALENDAR")
+    outer.children.append(inner)
+    return inner
+
+
 def unfold(body: bytes) -> str:
     """Return the text with one newline before each content line; folds are mended in bytes: one may split a letter."""
     if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        body = body.replace(b"\r\n", b"\n")
+        if b"\r" in body:
+            body = re.sub(rb"\r+\n?", b"\n", body)
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\n").replace(b"\n ", b"").replace(b"\n\t", b"")
     return "\n" + body.decode("utf-8", "replace")
 

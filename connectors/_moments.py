@@ -18,6 +18,8 @@ _LENGTH = re.compile(
     r"([+-]?)P(?:([0-9]{1,7})W)?(?:([0-9]{1,7})D)?(?:T(?:([0-9]{1,7})H)?(?:([0-9]{1,7})M)?(?:([0-9]{1,9})S)?)?",
     re.ASCII,
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOCAL_EPOCH = _EPOCH.replace(tzinfo=None)
 _DAY = timedelta(days=1)
 _ZERO = timedelta(0)
 
@@ -31,13 +33,18 @@ class Moment(NamedTuple):
 
     @property
     def instant(self) -> datetime:
-        """The UTC instant (RFC 5545, 3.3.5: see _zones)."""
-        return self.local.replace(tzinfo=self.zone).astimezone(UTC)
+        """The UTC instant."""
+        return instant_of(self.local, self.zone)
 
     @property
     def name(self) -> str:
         """The one spelling of a RECURRENCE-ID: the day, or the instant in UTC."""
-        return self.local.strftime("%Y%m%d") if self.is_day else self.instant.strftime("%Y%m%dT%H%M%SZ")
+        return self.local.date().isoformat() if self.is_day else self.instant.isoformat()
+
+
+def instant_of(local: datetime, zone: tzinfo) -> datetime:
+    """Return a local time as a UTC instant (gaps and repeated hours: see _zones). The quickest way to say it."""
+    return _EPOCH + (local - (zone.utcoffset(local) or _ZERO) - _LOCAL_EPOCH)
 
 
 class Span(NamedTuple):
@@ -47,12 +54,11 @@ class Span(NamedTuple):
     elapsed: timedelta = _ZERO
     least: timedelta = _ZERO
 
-    def end(self, start: Moment, instant: datetime) -> datetime:
-        """Return the instant at which an instance that starts at `start` (which is `instant`) ends."""
+    def end(self, local: datetime, zone: tzinfo, instant: datetime) -> datetime:
+        """Return the instant at which what starts at a local time (which is `instant`) ends."""
         if not self.nominal:
             return instant + max(self.elapsed, self.least)
-        wall = (start.local + self.nominal).replace(tzinfo=start.zone).astimezone(UTC) + self.elapsed
-        return max(wall, instant + self.least)
+        return max(instant_of(local + self.nominal, zone) + self.elapsed, instant + self.least)
 
     @property
     def longest(self) -> timedelta:
@@ -128,11 +134,14 @@ def span_between(start: Moment, end: Moment) -> Span:
     """
     if start.is_day and end.is_day:
         return Span(nominal=max(end.local - start.local, _DAY))  # equal days: one day, as every program shows it
-    if start.zone is UTC and end.zone is UTC:
-        elapsed = nominal = end.local - start.local
-    else:
-        elapsed = end.instant - start.instant
-        nominal = end.instant.astimezone(start.zone).replace(tzinfo=None) - start.local
+    elapsed = nominal = end.local - start.local
+    if start.zone is not end.zone or start.zone is not UTC:
+        instant = end.instant
+        elapsed = instant - start.instant
+        if start.zone is not end.zone:
+            nominal = instant.astimezone(start.zone).replace(tzinfo=None) - start.local
+    if elapsed <= _ZERO < nominal:
+        elapsed = nominal  # it starts in a gap, which moved it behind its own end
     if elapsed < _ZERO or elapsed > LONGEST:
         raise Malformed("an entry ends before it starts, or lasts for more than a century")
     if start.zone is UTC:

@@ -60,6 +60,8 @@ def read_rule(text: str) -> Rule:
     freq = parts.get("FREQ", "")
     if freq not in ("HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
         raise RuleRefused(f"a rule repeats {freq.lower()[:20] or 'without FREQ'}: only hourly and coarser is read")
+    if re.fullmatch(r"-[0-9]{1,9}", parts.get("COUNT", "")):
+        del parts["COUNT"]  # one wiki writes COUNT=-1 for "no end"
     if "COUNT" in parts and "UNTIL" in parts:
         raise RuleRefused("a rule has both COUNT and UNTIL")
     if parts.get("RSCALE", "GREGORIAN") != "GREGORIAN" or parts.get("SKIP", "OMIT") != "OMIT":
@@ -222,8 +224,9 @@ def _clocked(rule: Rule, start: datetime, low: datetime, high: datetime, steps: 
     steps.spend(len(rule.hours) * len(rule.minutes) * len(rule.seconds))
     clock = [time(*one) for one in itertools.product(rule.hours, rule.minutes, rule.seconds)]
     for days in _days(rule, start.date(), low.date(), high.date(), steps):
-        steps.spend(len(days) * len(clock))
-        yield [datetime.combine(day, at) for day in days for at in clock]
+        if days:
+            steps.spend(len(days) * len(clock))
+            yield [datetime.combine(day, at) for day in days for at in clock]
 
 
 def _picked(times: list[datetime], positions: frozenset[int]) -> list[datetime]:
@@ -239,7 +242,7 @@ def _hours(rule: Rule, start: datetime, low: datetime, high: datetime, steps: St
     while moment <= high:
         steps.spend(1)
         ahead = rule.interval
-        if not fits(moment.date()):
+        if fits is not None and not fits(moment.date()):
             ahead = -(-(24 - moment.hour) // rule.interval) * rule.interval  # on to the next day
         elif not rule.hours or moment.hour in rule.hours:
             steps.spend(len(rule.minutes) * len(rule.seconds))
@@ -270,7 +273,7 @@ def _days(rule: Rule, start: date, low: date, high: date, steps: Steps) -> Itera
     for number in numbers:
         found = days_of(number)
         steps.spend(1 + len(found))
-        yield [day for day in found if fits(day)]
+        yield found if fits is None else [day for day in found if fits(day)]
 
 
 def _numbered(origin: int, low: int, high: int, step: int) -> range:
@@ -317,8 +320,8 @@ def _year_days(rule: Rule, year: int) -> list[date]:
     return [date.fromordinal(first + day) for day in range(length)]
 
 
-def _day_test(rule: Rule) -> Callable[[date], bool]:
-    """Return one test for all the BY… parts that speak of days."""
+def _day_test(rule: Rule) -> Callable[[date], bool] | None:
+    """Return one test for all the BY… parts that speak of days, None where every candidate passes."""
     tests: list[Callable[[date], bool]] = []
     if rule.months:
         tests.append(lambda day: day.month in rule.months)
@@ -328,10 +331,19 @@ def _day_test(rule: Rule) -> Callable[[date], bool]:
         tests.append(lambda day: not rule.year_days.isdisjoint(_both_ways(_day_of_year(day), _length_of_year(day))))
     if rule.weeks:
         tests.append(lambda day: not rule.weeks.isdisjoint(_week_of(day, rule.week_start)))
-    if rule.weekdays:
-        within_year = rule.freq == "YEARLY" and not rule.months
-        tests.append(functools.partial(_on_weekday, frozenset(rule.weekdays), within_year))
+    if rule.weekdays and rule.freq != "WEEKLY":  # a week's candidates are these days already
+        tests.append(_weekday_test(rule))
+    if len(tests) < 2:
+        return tests[0] if tests else None
     return lambda day: all(test(day) for test in tests)
+
+
+def _weekday_test(rule: Rule) -> Callable[[date], bool]:
+    if all(which == 0 for which, _ in rule.weekdays):
+        plain = frozenset(day for _, day in rule.weekdays)
+        return lambda day: day.weekday() in plain
+    within_year = rule.freq == "YEARLY" and not rule.months
+    return functools.partial(_on_weekday, frozenset(rule.weekdays), within_year)
 
 
 def _on_weekday(weekdays: frozenset[Weekday], within_year: bool, day: date) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from connectors._lines import Component, Malformed
-from connectors._moments import Moment, Period, Span, moment_of
+from connectors._moments import Moment, Period, Span, instant_of, moment_of
 from connectors._recur import Rule, Steps, occurrences
 from connectors._zones import Zones
 from syncd.core.busy import Signal
@@ -45,10 +45,10 @@ class Entry:
 
 
 class Instance(NamedTuple):
-    """One time an entry takes; `original` is where the series had it."""
+    """One time an entry takes."""
 
     entry: Entry
-    original: Moment | None  # None: the entry does not recur
+    name: str  # where the series had it, "" where there is none
     start: datetime
     end: datetime
 
@@ -75,8 +75,8 @@ class Originals:
                 return home.date()
         return moment.local.date()
 
-    def has(self, local: datetime, instant: datetime) -> bool:
-        return instant in self.instants or (bool(self.days) and local.date() in self.days)
+    def has(self, moment: Moment) -> bool:
+        return moment.local.date() in self.days or moment.instant in self.instants
 
 
 class Series:
@@ -106,9 +106,7 @@ class Series:
             return list(newest.values())
         gone, master = self._excluded(self._master), self._master
         return [
-            entry
-            for entry in newest.values()
-            if entry.sequence >= master.sequence or not gone.has(_replaced(entry).local, _replaced(entry).instant)
+            entry for entry in newest.values() if entry.sequence >= master.sequence or not gone.has(_replaced(entry))
         ]
 
     def _excluded(self, master: Entry) -> Originals:
@@ -120,63 +118,56 @@ class Series:
     def instances(self, window: Interval) -> Iterator[Instance]:
         """Yield the instances that overlap the window, those of zero length that start in it too. In no order."""
         for entry in self._overrides:
-            instant = entry.start.instant
-            instance = Instance(entry, _replaced(entry), instant, entry.span.end(entry.start, instant))
-            if _touches(instance, window):
-                yield instance
+            yield from _single(entry, _replaced(entry).name, window)
         if self._master is not None:
-            yield from (
-                self._single(self._master, window) if not self.recurring else self._repeated(self._master, window)
-            )
-
-    def _single(self, master: Entry, window: Interval) -> Iterator[Instance]:
-        instant = master.start.instant
-        instance = Instance(master, None, instant, master.span.end(master.start, instant))
-        if _touches(instance, window):
-            yield instance
+            yield from self._repeated(self._master, window) if self.recurring else _single(self._master, "", window)
 
     def _repeated(self, master: Entry, window: Interval) -> Iterator[Instance]:
+        """Expand the master. Of two instances with one original start (an RDATE with a period) the longer counts."""
         gone = self._excluded(master)
         for entry in self._overrides:
             gone.add(_replaced(entry), all_day=master.start.is_day)
-        found: dict[datetime, Instance] = {}
-        for original, span in self._originals(master, window):
-            instant = original.instant
-            if gone.has(original.local, instant):
+        found: dict[datetime, tuple[Entry, datetime, datetime]] = {}
+        for local, span in self._originals(master, window):
+            original = instant_of(local, master.start.zone)
+            if original in gone.instants or (gone.days and local.date() in gone.days):
                 continue
-            instance = self._moved(master, original, instant, span)
-            known = found.get(instant)
-            if known is None or known.end < instance.end:
-                found[instant] = instance
-        return (instance for instance in found.values() if _touches(instance, window))
+            one = self._placed(master, local, original, span)
+            if original not in found or found[original][2] < one[2]:
+                found[original] = one
+        low, high, is_day = window.start, window.end, master.start.is_day
+        for original, (entry, start, end) in found.items():
+            if start < high and (end > low or start == end >= low):
+                local_name = original.astimezone(master.start.zone).date() if is_day else original
+                yield Instance(entry, local_name.isoformat(), start, end)
 
-    def _moved(self, master: Entry, original: Moment, instant: datetime, span: Span | None) -> Instance:
-        """Make the instance of an original start, with what a RANGE=THISANDFUTURE before it changed."""
-        entry = master
+    def _placed(
+        self, master: Entry, local: datetime, original: datetime, span: Span | None
+    ) -> tuple[Entry, datetime, datetime]:
+        """Return where an original start takes place, with what a RANGE=THISANDFUTURE before it changed."""
+        entry, zone, start = master, master.start.zone, original
         for later in self._onwards:
-            if _replaced(later).instant > instant:
+            if _replaced(later).instant > original:
                 break
             entry = later
-        if entry is master:
-            return Instance(master, original, instant, (span or master.span).end(original, instant))
-        start = Moment(original.local + _shift(entry, master.start.zone), original.zone, entry.start.is_day)
-        moved = start.instant
-        return Instance(entry, original, moved, (span or entry.span).end(start, moved))
+        if entry is not master:
+            local += _shift(entry, zone)
+            start = instant_of(local, zone)
+        return entry, start, (span or entry.span).end(local, zone, start)
 
-    def _originals(self, master: Entry, window: Interval) -> Iterator[tuple[Moment, Span | None]]:
-        """Yield original starts from which an instance may reach the window, each with a span of its own or None."""
-        zone, is_day = master.start.zone, master.start.is_day
+    def _originals(self, master: Entry, window: Interval) -> Iterator[tuple[datetime, Span | None]]:
+        """Yield the local original starts from which an instance may reach the window, each with a span of its own."""
+        start, zone = master.start, master.start.zone
         for period in master.extra:
-            yield _like(master.start, period.start, self._zones), period.span
-        yield master.start, None
+            yield _like(start, period.start), period.span
+        yield start.local, None
         low, high = self._bounds(master, window)
         for rule in master.rules:
-            until, last = _until(rule, master.start, self._zones)
+            until, last = _until(rule, start, self._zones)
             end = high if until is None else min(high, until)
-            for local in occurrences(rule, master.start.local, low, end, days_only=is_day, steps=self._steps):
-                original = Moment(local, zone, is_day)
-                if last is None or original.instant <= last:
-                    yield original, None
+            for local in occurrences(rule, start.local, low, end, days_only=start.is_day, steps=self._steps):
+                if last is None or instant_of(local, zone) <= last:
+                    yield local, None
 
     def _bounds(self, master: Entry, window: Interval) -> tuple[datetime, datetime]:
         """Return between which local times an instance starts that overlaps the window, shifts considered."""
@@ -198,10 +189,12 @@ def _replaced(entry: Entry) -> Moment:
     return entry.replaces
 
 
-def _touches(instance: Instance, window: Interval) -> bool:
-    if instance.start == instance.end:
-        return window.start <= instance.start < window.end
-    return instance.start < window.end and instance.end > window.start
+def _single(entry: Entry, name: str, window: Interval) -> Iterator[Instance]:
+    """Yield the one instance of an entry that does not repeat, where it overlaps the window."""
+    start = entry.start.instant
+    end = entry.span.end(entry.start.local, entry.start.zone, start)
+    if start < window.end and (end > window.start or start == end >= window.start):
+        yield Instance(entry, name, start, end)
 
 
 def _shift(entry: Entry, zone: tzinfo) -> timedelta:
@@ -215,13 +208,15 @@ def _shift(entry: Entry, zone: tzinfo) -> timedelta:
     return start.replace(tzinfo=None) - original.replace(tzinfo=None)
 
 
-def _like(start: Moment, moment: Moment, zones: Zones) -> Moment:
-    """Give an RDATE the form of DTSTART: a day beside times takes their time of day, a time beside days is its day."""
-    if moment.is_day == start.is_day:
-        return moment
+def _like(start: Moment, moment: Moment) -> datetime:
+    """Return an RDATE's local time as DTSTART has it: a day takes the time of day of DTSTART, a time its day."""
     if start.is_day:
-        return Moment(moment.local.replace(hour=0, minute=0, second=0), zones.home, True)
-    return Moment(datetime.combine(moment.local.date(), start.local.time()), start.zone, False)
+        return moment.local.replace(hour=0, minute=0, second=0)
+    if moment.is_day:
+        return datetime.combine(moment.local.date(), start.local.time())
+    if moment.zone is start.zone:
+        return moment.local
+    return moment.instant.astimezone(start.zone).replace(tzinfo=None)
 
 
 def _until(rule: Rule, start: Moment, zones: Zones) -> tuple[datetime | None, datetime | None]:

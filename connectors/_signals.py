@@ -35,19 +35,19 @@ _BUSY_KINDS: Mapping[str, Signal | None] = {
 
 def signals_of(entry: Component, emails: Collection[str], notes: list[str]) -> frozenset[Signal]:
     """Return what an entry says; a word of no meaning here is UNKNOWN and noted. `emails`: the agent's, lower case."""
-    found = [
+    found = {
         _word(name, entry.value(name) or "", words, notes) for name, words in _WORDS.items() if name in entry.lines
-    ]
+    }
     if emails and "ATTENDEE" in entry.lines:
-        found += _part(entry, emails, notes)
-    signals = frozenset(signal for signal in found if signal is not None)
-    return signals or _NONE
+        found.update(_part(entry, emails, notes))
+    found.discard(None)
+    return frozenset(signal for signal in found if signal is not None) if found else _NONE
 
 
 def _word(name: str, value: str, words: Mapping[str, Signal | None], notes: list[str]) -> Signal | None:
     value = value.upper()
-    if value in words:
-        return words[value]
+    if value in words or not value:
+        return words.get(value)
     note = f"unknown word {value[:40]!r} in {name}: read as busy"
     if note not in notes:
         notes.append(note)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from connectors._lines import Component, split
+from connectors._lines import Component, plain, split
 from connectors._recur import Steps, occurrences, read_rule
 from syncd.core.limits import FARTHEST_OFFSET, LAST_YEAR
 
@@ -83,7 +83,7 @@ class Zones:
 
     def _defined(self, name: str) -> tzinfo | None:
         for one in self._components:
-            if one.kind != "VTIMEZONE" or (one.value("TZID") or "").strip('"') != name:
+            if one.kind != "VTIMEZONE" or plain(one.value("TZID") or "").strip('"') != name:
                 continue
             said = zone_named(one.value("X-LIC-LOCATION") or "")
             if said is not None:

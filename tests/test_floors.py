@@ -21,7 +21,10 @@ ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What several connectors share; any other private module belongs to the connector whose name it begins with.
-SHARED = {"_address", "_http", "_ical", "_json", "_lines", "_recur", "_signature", "_wire", "_zones"}
+SHARED = {
+    "_address", "_http", "_ical", "_json", "_lines", "_moments", "_recur", "_series", "_signals", "_signature", "_wire",
+    "_zones",
+}  # fmt: skip
 
 
 def imports_of(path: Path) -> set[str]:
