@@ -21,6 +21,7 @@ from syncd.log import log
 Json = dict[str, Any]
 Tell = Callable[[Json], None]
 
+SOCKET = "control.sock"  # in the state directory
 LONGEST_CALL = 2**20  # bytes
 HEAD_SECONDS = 10.0  # for a call to arrive
 ANSWER_SECONDS = 900.0  # between two lines of an answer

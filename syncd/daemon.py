@@ -34,9 +34,6 @@ LATE = 15.0  # seconds by which a beat may be late before the wall clock is take
 class Installed(Protocol):
     """What the daemon runs: everything a configuration names, put together."""
 
-    control_path: Path
-    listen: str
-
     @property
     def context(self) -> Context:
         """Return what the flows are handed; another one after a reload."""
@@ -64,12 +61,12 @@ class Word(Enum):
 class Daemon:
     """Holds the parts and their order: store, web, control, workers, beats; stopped the other way round."""
 
-    def __init__(self, installed: Installed) -> None:
+    def __init__(self, installed: Installed, control: Path) -> None:
         self._installed = installed
         # A signal handler may run while the main thread waits: of all queues and events only this one allows that.
         self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
         self.workers = Workers(lambda: installed.context, on_broken=lambda: self._words.put(Word.BROKEN))
-        self._control = ControlServer(installed.control_path, self._perform)
+        self._control = ControlServer(control, self._perform)
         self._server: Server | None = None
         self._beats = Beats(installed)
         self._watchdog = notify.watchdog_seconds()
@@ -105,12 +102,16 @@ class Daemon:
         self._beats.all_now()
         self.workers.start()
         notify.notify("READY=1", f"STATUS={self._status()}")
-        log.info("ready", extra={"action": "started", "listen": self._installed.listen})
+        log.info("ready", extra={"action": "started", "listen": self._where()})
 
     def _status(self) -> str:
         if self._installed.context.store.restored:
             return "recovery after a restore: reading only; see `syncd plan`, then `syncd recover --finish`"
-        return f"serving {self._installed.listen}"
+        return f"serving {self._where()}"
+
+    def _where(self) -> str:
+        assert self._server is not None  # noqa: S101 - asked only after it started
+        return str(self._server.address)
 
     def _loop(self) -> None:
         while True:
@@ -230,9 +231,9 @@ class Beats:
             log.error("a beat failed", extra={"action": "beat_failed", "error": str(error)})
 
 
-def run(installed: Installed) -> int:
-    """Run the daemon until a signal ends it: what `syncd run` does."""
-    daemon = Daemon(installed)
+def run(installed: Installed, control: Path) -> int:
+    """Run the daemon until a signal ends it: what `syncd run` does. Commands are taken at the path `control`."""
+    daemon = Daemon(installed, control)
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())

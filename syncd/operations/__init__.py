@@ -10,7 +10,7 @@ from syncd.errors import StoreBusy, SyncdError
 from syncd.operations import projects, slots, status, sync, upkeep, visits
 from syncd.operations.desk import Desk, Misused
 
-__all__ = ["OPERATIONS", "Desk", "Misused", "Operation", "perform"]
+__all__ = ["OPERATIONS", "Desk", "Misused", "Operation", "guarded", "perform"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,13 @@ def perform(desk: Desk, call: Call) -> Answer:
         bound = inspect.signature(operation.run).bind(desk, **call.args)
     except TypeError as error:
         return Answer(code=2, body={"error": f"{call.name}: {error}"})
+    return guarded(lambda: operation.run(*bound.args, **bound.kwargs))
+
+
+def guarded(deed: Callable[[], Answer]) -> Answer:
+    """Do something; what is expected to go wrong becomes an answer."""
     try:
-        return operation.run(*bound.args, **bound.kwargs)
+        return deed()
     except Misused as error:
         return Answer(code=2, body={"error": str(error)})
     except StoreBusy as error:

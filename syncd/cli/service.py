@@ -1,0 +1,105 @@
+"""Commands about the service itself: run it, check its configuration and its health, play the demo."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from syncd.cli.command import command, new_app
+from syncd.cli.session import DONE, FAILED, MISUSED, Session, print_json
+
+
+def add_to(app: typer.Typer) -> None:
+    command(app, "run", example="syncd run -c /etc/syncd/config.toml")(run)
+    command(app, "check-config", example="syncd check-config --online")(check_config)
+    command(app, "doctor", example="syncd doctor --json")(doctor)
+    command(app, "status", example="syncd status")(status)
+    config = new_app("The configuration as a format.")
+    command(config, "schema", example="syncd config schema > syncd.schema.json")(schema)
+    app.add_typer(config, name="config")
+    command(app, "demo", example="syncd demo --once")(demo)
+
+
+def run(at: Session) -> int:
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+    It logs to stderr: plain lines on a terminal, JSON elsewhere.
+    """
+    from syncd import daemon, log, wiring
+
+    log.setup(sys.stderr, json=not sys.stderr.isatty())
+    installation = wiring.install(at.config_file)
+    return daemon.run(installation, installation.control_path)
+
+
+def check_config(
+    at: Session,
+    online: Annotated[bool, typer.Option("--online", help="Also try every account and name its calendars.")] = False,
+) -> int:
+    """Say every problem of the configuration at once, each with its line and what to write instead."""
+    from syncd.cli import pictures
+    from syncd.errors import ConfigError
+    from syncd.wiring import checks, read_config
+
+    file = at.config_file
+    try:
+        config = read_config(file)
+    except ConfigError as error:
+        if at.as_json:
+            print_json({"ok": False, "problems": error.problems, "warnings": [], "checks": []})
+        else:
+            print("\n".join(error.problems))
+        return MISUSED
+    found = [(account, one) for account, one in checks(config, online=True)] if online else []
+    failed = any(one.state == "fail" for _, one in found)
+    rows = [
+        {"account": account, "what": one.what, "state": one.state, "text": one.text, "remedy": one.remedy}
+        for account, one in found
+    ]
+    if at.as_json:
+        print_json({"ok": not failed, "problems": [], "warnings": list(config.warnings), "checks": rows})
+        return FAILED if failed else DONE
+    for warning in config.warnings:
+        print(f"warning: {warning}")
+    print(f"{file}: no problems")
+    if online:
+        pictures.checks(rows)
+    return FAILED if failed else DONE
+
+
+def doctor(at: Session) -> int:
+    """Look everything over: accounts, store, libraries, permissions, clock, reachability. Each line with its remedy."""
+    from syncd.cli import pictures
+    from syncd.cli.examination import examine
+
+    rows = examine(at.config_file)
+    if at.as_json:
+        print_json(rows)
+    else:
+        pictures.checks(rows)
+    return FAILED if any(row["state"] == "fail" for row in rows) else DONE
+
+
+def status(at: Session) -> int:
+    """Show how fresh every source is, what waits, what is wrong, and which agent may be booked or why not."""
+    from syncd.cli import pictures
+
+    return at.do("status", pictures.status)
+
+
+def schema(at: Session) -> int:
+    """Print the JSON Schema of the configuration, for editors."""
+    from syncd.wiring import config_schema
+
+    print_json(config_schema())
+    return DONE
+
+
+def demo(
+    at: Session,
+    once: Annotated[bool, typer.Option("--once", help="End when everything is quiet and checked.")] = False,
+) -> int:
+    """Play a morning of bookings on real processes of this machine, everything checked from outside."""
+    from syncd.demo import run as play
+
+    return play(once=once)

@@ -1,0 +1,120 @@
+"""Commands about visits: look, book, move, cancel, hand over."""
+
+from typing import Annotated
+
+import typer
+
+from syncd.cli.agreement import From, To
+from syncd.cli.command import command, new_app
+from syncd.cli.session import Session
+
+VisitId = Annotated[str, typer.Argument(metavar="VISIT", help="Its id, or the beginning of it.")]
+Start = Annotated[
+    str, typer.Option("--start", help="Such as 2026-12-01T10:00, local to the project, or with an offset.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    visits = new_app("The visits: look, book, move, cancel, hand over.")
+    command(visits, "list", example="syncd visits list --agent ana --state confirmed")(listed)
+    command(visits, "show", example="syncd visits show 3f2a")(shown)
+    command(visits, "history", example="syncd visits history 3f2a")(history)
+    command(
+        visits,
+        "book",
+        example="syncd visits book --project casas --start 2026-12-01T10:00 --name 'Eva Paz' --email eva@example.cl",
+    )(book)
+    command(visits, "move", example="syncd visits move 3f2a --start 2026-12-02T11:00")(move)
+    command(visits, "cancel", example="syncd visits cancel 3f2a --by client --reason 'is ill'")(cancel)
+    command(visits, "reassign", example="syncd visits reassign 3f2a --host bruno")(reassign)
+    app.add_typer(visits, name="visits")
+
+
+def listed(
+    at: Session,
+    project: Annotated[str | None, typer.Option("--project", help="Id, name or alias.")] = None,
+    agent: Annotated[str | None, typer.Option("--agent", help="Id, name or address.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="pending, confirmed, conflict, cancelled, done; repeatable.")
+    ] = None,
+    start: From = None,
+    end: To = None,
+) -> int:
+    """List visits by their start; by default those of today and the next thirty days."""
+    from syncd.cli import pictures
+
+    return at.do("visits.list", pictures.visits, project=project, agent=agent, state=state or [], start=start, end=end)
+
+
+def shown(at: Session, visit: VisitId) -> int:
+    """Show one visit."""
+    from syncd.cli import pictures
+
+    return at.do("visits.show", pictures.visit, visit=visit)
+
+
+def history(at: Session, visit: VisitId) -> int:
+    """Say who changed a visit, when, from which system, and what."""
+    from syncd.cli import pictures
+
+    return at.do("visits.history", pictures.history, visit=visit)
+
+
+def book(
+    at: Session,
+    project: Annotated[str, typer.Option("--project", help="Id, name or alias.")],
+    start: Start,
+    name: Annotated[str, typer.Option("--name", help="The client's name.")],
+    email: Annotated[str, typer.Option("--email", help="The client's address.")],
+    phone: Annotated[str | None, typer.Option("--phone", help="The client's telephone.")] = None,
+    event_type: Annotated[str | None, typer.Option("--event-type", help="Id or role; else the standard one.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="This agent and no other.")] = None,
+    answer: Annotated[list[str] | None, typer.Option("--answer", metavar="QUESTION=ANSWER", help="Repeatable.")] = None,
+) -> int:
+    """Book a visit. A time that is taken is refused, with the nearest free ones."""
+    from syncd.cli import pictures
+
+    return at.do(
+        "visits.book",
+        pictures.visit,
+        project=project,
+        start=start,
+        name=name,
+        email=email,
+        phone=phone,
+        event_type=event_type,
+        host=host,
+        answers=answer or [],
+    )
+
+
+def move(
+    at: Session,
+    visit: VisitId,
+    start: Start,
+    host: Annotated[str | None, typer.Option("--host", help="Another agent as well.")] = None,
+) -> int:
+    """Move a visit to another time, perhaps to another host."""
+    from syncd.cli import pictures
+
+    return at.do("visits.move", pictures.visit, visit=visit, start=start, host=host)
+
+
+def cancel(
+    at: Session,
+    visit: VisitId,
+    by: Annotated[str, typer.Option("--by", help="Whose wish it is: client, agent or staff.")] = "staff",
+    reason: Annotated[str, typer.Option("--reason", help="For the history.")] = "",
+    message: Annotated[str, typer.Option("--message", help="For the client.")] = "",
+) -> int:
+    """Cancel a visit."""
+    from syncd.cli import pictures
+
+    return at.do("visits.cancel", pictures.visit, visit=visit, by=by, reason=reason, message=message)
+
+
+def reassign(at: Session, visit: VisitId, host: Annotated[str, typer.Option("--host", help="Who takes it.")]) -> int:
+    """Give a visit to another host at the same time."""
+    from syncd.cli import pictures
+
+    return at.do("visits.reassign", pictures.visit, visit=visit, host=host)
