@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -16,6 +17,7 @@ from syncd.web.auth import Limiter
 from syncd.web.problems import Problem, of_http
 
 FAILURES_A_MINUTE = 20
+PARTS = (api_requests, api_visits, api_actions)
 PROTECTED = frozenset({"event_type", "property", "contact", "project"})  # R028
 
 
@@ -33,16 +35,22 @@ def create_api(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.ctx, app.state.tokens, app.state.body_seconds = ctx, tokens, body_seconds
     app.state.limiter = Limiter(ctx().clock, FAILURES_A_MINUTE, 60)
-    for part in (api_requests, api_visits, api_actions):
+    for part in PARTS:
         app.include_router(part.router)
     app.add_exception_handler(RequestValidationError, _unacceptable)
     app.add_exception_handler(HTTPException, _refused)
     enrich(app)
     return app
+
+
+def operations() -> list[APIRoute]:
+    """List every route of the API: what its description must know."""
+    return [route for part in PARTS for route in part.router.routes if isinstance(route, APIRoute)]
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -39,7 +40,7 @@ def create_app(
     dav: WsgiApp | None = None,
     passwords: Passwords | None = None,
     body_seconds: float = limits.BODY_SECONDS,
-) -> ASGIApp:
+) -> "Edge":
     """Make the ASGI application; what is passed as a function is asked on every request, so a reload is seen."""
     counts = Counts()
     hooks, feeds, operations = Hooks(ctx, counts, body_seconds), Feeds(ctx, link_key), Operations(ctx, counts)
@@ -59,8 +60,9 @@ def create_app(
             Route("/dav", _to_dav, methods=DAV_METHODS),
             Mount("/dav", DavGate(ctx, dav, passwords, body_seconds)),
         ]
-    routes.append(Mount("/api", _Whole(create_api(ctx, tokens, body_seconds))))
-    return Edge(Router(routes, redirect_slashes=False, default=_nothing), ctx)
+    api = create_api(ctx, tokens, body_seconds)
+    routes.append(Mount("/api", _Whole(api)))
+    return Edge(Router(routes, redirect_slashes=False, default=_nothing), ctx, api)
 
 
 class _Whole:
@@ -92,7 +94,9 @@ async def _style(_request: Request) -> Response:
 class Edge:
     """The outermost layer: security headers on every answer, and no exception ever leaves as a stack."""
 
-    def __init__(self, inner: ASGIApp, ctx: Callable[[], Context]) -> None:
+    def __init__(self, inner: Router, ctx: Callable[[], Context], api: FastAPI) -> None:
+        self.routes = inner.routes
+        self.api = api
         self._inner = inner
         self._ctx = ctx
 

@@ -3,6 +3,8 @@
 import threading
 from collections import Counter
 
+UNPROVEN = ("refused", "unstored")
+
 
 class Counts:
     """Thread-safe counters for the metrics page."""
@@ -18,9 +20,14 @@ class Counts:
             self._hooks[account, outcome] += 1
             if outcome == "refused":
                 self._refused_in_a_row[account] += 1
-            elif outcome != "unstored":
+            elif outcome not in UNPROVEN:
                 self._refused_in_a_row[account] = 0
             return self._refused_in_a_row[account]
+
+    def is_proven(self, account: str) -> bool:
+        """Tell whether a delivery of this account has borne a valid signature since the start."""
+        with self._lock:
+            return any(name == account and outcome not in UNPROVEN for name, outcome in self._hooks)
 
     def hooks(self) -> dict[tuple[str, str], int]:
         with self._lock:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from syncd.core import limits
 from syncd.core.ids import AccountId
 from syncd.errors import BadSignature, StoreError
 from syncd.flows.context import Context
+from syncd.flows.keys import event_types_at, split_booking_key
 from syncd.flows.say import alert, recovered
 from syncd.log import log
 from syncd.ports import Delivery
@@ -64,13 +66,13 @@ class Hooks:
             return self._refuse(ctx, account, now)
         ctx.crashpoint("C2")
         stored = _stored(ctx, account, headers, body, delivery, now)
-        alarmed = self._counts.refused_in_a_row(account) >= ALARM
+        look = self._counts.refused_in_a_row(account) >= ALARM or not self._counts.is_proven(account)
         try:
-            ctx.store.write(lambda tx: _keep(ctx, tx, account, stored, delivery, now, alarmed))
+            state = ctx.store.write(lambda tx: _keep(ctx, tx, stored, delivery, look_for_alarm=look))
         except Exception as error:  # noqa: BLE001 - whatever kept the row from being durable, the sender must hear it
             return self._unstored(account, error)
         ctx.crashpoint("C5")
-        self._counts.hook(account, stored.state.value)
+        self._counts.hook(account, state.value)
         ctx.crashpoint("C6")
         return Response(status_code=NO_CONTENT)
 
@@ -119,23 +121,31 @@ def _state(delivery: Delivery) -> DeliveryState:
     return DeliveryState.NEW if delivery.touches else DeliveryState.DONE
 
 
-def _keep(
-    ctx: Context,
-    tx: Tx,
-    account: AccountId,
-    stored: StoredDelivery,
-    delivery: Delivery,
-    now: datetime,
-    alarmed: bool,
-) -> None:
+def _keep(ctx: Context, tx: Tx, stored: StoredDelivery, delivery: Delivery, *, look_for_alarm: bool) -> DeliveryState:
     """Keep the evidence and touch the names, a repeat's too: looking once more is harmless, missing a look is not."""
     ctx.crashpoint("C3")
+    account, now = stored.account, stored.received_at
+    if _is_strangers(ctx, tx, account, delivery):
+        why = "not one of our event types"
+        stored = replace(stored, body=b"", headers=(), touches=(), state=DeliveryState.UNWANTED, error=why)
     tx.queue.inbox_put(stored)
     ctx.crashpoint("C4")
-    for one in delivery.touches:
-        tx.queue.touch(WorkKind(one.kind), one.key, now, group=account)
-    if alarmed:
+    for kind, key in stored.touches:
+        tx.queue.touch(WorkKind(kind), key, now, group=account)
+    if look_for_alarm:
         recovered(tx, "bad_signatures", account, now)
     if stored.state is DeliveryState.DEAD:
         text = f"{account}: a signed delivery could not be read: {delivery.unreadable}"[:400]
         alert(tx, "dead_letter", f"inbox:{account}", text, now)
+    return stored.state
+
+
+def _is_strangers(ctx: Context, tx: Tx, account: AccountId, delivery: Delivery) -> bool:
+    """Tell whether a delivery is about a meeting that is none of ours: of such a one nothing personal is kept.
+
+    A booking that became a visit stays ours, though its event type is no longer configured.
+    """
+    if delivery.event_type is None or delivery.event_type in event_types_at(ctx.directory, account):
+        return False
+    keys = [one.key for one in delivery.touches if one.kind == WorkKind.INGEST]
+    return not any(tx.visits.find_by_source(*split_booking_key(key)) for key in keys)

@@ -33,6 +33,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "stale": (409, "Somebody else changed it meanwhile"),
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "The body must be plain, unencoded JSON"),
+    "head-too-large": (431, "The request's head is too large"),
     "unroutable": (422, "No rule or project fits"),
     "invalid": (422, "Something in the request is not acceptable"),
     "rate-limited": (429, "Too many attempts"),

@@ -4,21 +4,18 @@
 """
 
 import asyncio
-import json
+from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from syncd.core import limits
 from syncd.web.headers import HEADERS, NO_STORE
+from syncd.web.problems import MEDIA_TYPE, Problem
 
 LINGER = 1.0  # seconds in which the peer may read our refusal while we throw away what it still sends
 WAITING = 600  # connections that may be without a complete head at once; then the oldest goes
-REASONS = {
-    400: ("Bad Request", "malformed"),
-    408: ("Request Timeout", "too-slow"),
-    431: ("Request Header Fields Too Large", "too-large"),
-}
+REFUSALS = {400: "malformed", 408: "too-slow", 431: "head-too-large"}
 
 
 class RefusedHead(Exception):
@@ -177,14 +174,18 @@ def judge(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> int |
 
 def refusal(status: int) -> bytes:
     """Write a whole answer: no request was read that the application could answer."""
-    phrase, kind = REASONS[status]
-    body = json.dumps({"type": kind, "title": phrase, "status": status, "detail": phrase}).encode()
+    body = bytes(Problem(REFUSALS[status]).response().body)
     headers = {
-        "Content-Type": "application/problem+json",
+        "Content-Type": MEDIA_TYPE,
         "Content-Length": str(len(body)),
         "Connection": "close",
         "Cache-Control": NO_STORE,
         **HEADERS,
     }
-    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode() + body

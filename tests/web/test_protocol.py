@@ -175,7 +175,7 @@ def test_h22_a_head_of_64_kb_is_431(server: Server, echo: Echo) -> None:
             for at in range(0, len(data), 8192):
                 line.send(data[at : at + 8192])
             heard = line.hear()
-            assert heard.status == 431 and json.loads(heard.body)["type"] == "too-large"
+            assert heard.status == 431 and json.loads(heard.body)["type"] == "head-too-large"
             assert line.is_closed()
     assert echo.asked == []
 
