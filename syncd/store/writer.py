@@ -1,0 +1,195 @@
+"""Group commit: callers' functions run one after the other, each in a savepoint, and become durable together.
+
+One connection writes. No caller is let go before the COMMIT of its group has returned.
+"""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from syncd.errors import StoreBusy, StoreDamaged, StoreError, StoreUnwritable
+from syncd.store.sqlite_db import SqliteDb, Trouble, trouble_of
+
+T = TypeVar("T")
+
+GROUP = 256  # callers in one commit
+TRIES = 5  # of a group that met a passing trouble
+
+
+class Job:
+    """One caller's function and what became of it."""
+
+    __slots__ = ("_done", "error", "fn", "result")
+
+    def __init__(self, fn: Callable[[SqliteDb], Any]) -> None:
+        self.fn = fn
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._done = threading.Event()
+
+    def release(self) -> None:
+        self._done.set()
+
+    def outcome(self) -> Any:
+        """Wait for the commit and return the function's result or raise its error."""
+        self._done.wait()
+        if self.error is not None:
+            try:
+                raise self.error
+            finally:
+                self.error = None  # an exception that holds its own frame is a cycle
+        return self.result
+
+
+class Committer:
+    """The writing connection: runs groups of jobs. Not thread-safe; who holds it sees to that."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: str, committed: Callable[[], None]) -> None:
+        self._connection = connection
+        self._db = SqliteDb(connection, writable=True)
+        self._epoch = epoch
+        self._committed = committed
+        self._running = 0  # ident of the thread that runs jobs now
+
+    def commit(self, jobs: Sequence[Job]) -> StoreError | None:
+        """Run a group and commit it. Where that fails nothing is kept: every caller hears why, and so does ours."""
+        changes = self._connection.total_changes
+        failure = self._commit(jobs)
+        for job in jobs:
+            if failure is not None:
+                job.error = job.error or failure
+            job.release()
+        if failure is None and self._connection.total_changes != changes:
+            self._committed()
+        return failure
+
+    def _commit(self, jobs: Sequence[Job]) -> StoreError | None:
+        error: sqlite3.Error | None = None
+        for _ in range(TRIES):
+            try:
+                self._run_group(jobs)
+            except sqlite3.Error as trouble:
+                error = trouble
+            except StoreBusy as lost:
+                self._roll_back()
+                return lost
+            else:
+                return None
+            self._roll_back()
+            if trouble_of(error) is not Trouble.PASSING:
+                break
+        return _told(error)
+
+    def _run_group(self, jobs: Sequence[Job]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")  # a deferred one fails where it reads before it writes
+        self._check_epoch()
+        self._running = threading.get_ident()
+        try:
+            for job in jobs:
+                self._run(job)
+        finally:
+            self._running = 0
+        self._connection.execute("COMMIT")
+
+    def _check_epoch(self) -> None:
+        """Refuse to commit where another process has opened the store since (F28, F29)."""
+        found = self._db.rows("meta_get", name="epoch")
+        if not found or found[0]["value"] != self._epoch:
+            raise StoreBusy("another process has taken the store over; this one may not write any more")
+
+    def _run(self, job: Job) -> None:
+        job.error = None
+        self._connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.fn(self._db)
+        except BaseException as error:  # whatever it is belongs to the caller and is raised there
+            if not self._connection.in_transaction or _is_storage(error):
+                raise
+            job.error = error
+            self._connection.execute("ROLLBACK TO job")
+        self._connection.execute("RELEASE job")
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def refuse_inside(self, what: str) -> None:
+        """Raise RuntimeError where the calling thread is running a job."""
+        if self._running == threading.get_ident():
+            raise RuntimeError(f"{what} inside a write: use the transaction that the function was given")
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        return self._connection
+
+
+def _is_storage(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and trouble_of(error) is not Trouble.OURS
+
+
+def _told(error: sqlite3.Error | None) -> StoreError:
+    """Return the operator's sentence for what kept a group from being committed."""
+    if error is not None and trouble_of(error) is Trouble.DAMAGED:
+        return StoreDamaged(f"the database is damaged ({error}); nothing was kept. Restore a backup")
+    if error is not None and trouble_of(error) is Trouble.PASSING:
+        return StoreUnwritable(f"another program keeps the database locked ({error}); nothing was kept")
+    return StoreUnwritable(f"the database cannot be written ({error}); nothing was kept")
+
+
+class WriterThread:
+    """Queues the callers of many threads for one committer, and lets each go when its group is durable."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._waiting: deque[Job] = deque()
+        self._turn = threading.Condition()
+        self._ended: StoreError | None = None
+        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, fn: Callable[[SqliteDb], T]) -> T:
+        """Run `fn` in the next group; returns once that is durable."""
+        self._committer.refuse_inside("write")
+        job = Job(fn)
+        with self._turn:
+            if self._ended is not None:
+                raise self._ended
+            self._waiting.append(job)
+            self._turn.notify()
+        result: T = job.outcome()
+        return result
+
+    def close(self) -> None:
+        """Commit what is waiting, then end the thread."""
+        self._end(StoreUnwritable("the store is closed"))
+        self._thread.join()
+
+    def _end(self, why: StoreError) -> None:
+        with self._turn:
+            self._ended = self._ended or why
+            self._turn.notify()
+
+    def _work(self) -> None:
+        try:
+            while jobs := self._take():
+                if isinstance(failure := self._committer.commit(jobs), StoreBusy):
+                    self._end(failure)
+        finally:
+            self._end(StoreUnwritable("the writing thread has ended"))
+            self._refuse_waiting()
+
+    def _take(self) -> list[Job]:
+        """Wait for work; nothing once the store is closed and everything waiting was taken."""
+        with self._turn:
+            while not self._waiting and self._ended is None:
+                self._turn.wait()
+            return [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+
+    def _refuse_waiting(self) -> None:
+        with self._turn:
+            for job in self._waiting:
+                job.error = self._ended
+                job.release()
+            self._waiting.clear()
