@@ -36,14 +36,14 @@ def encode_fields(value: Any, without: frozenset[str] = frozenset()) -> dict[str
     """Return a dataclass as a document: name -> JSON of each field that differs from its default."""
     return {
         name: encode(found)
-        for name, default in _defaults(type(value))
+        for name, default in _defaults(_kind_of(value))
         if name not in without and (found := getattr(value, name)) != default
     }
 
 
 def encode_all(value: Any, without: frozenset[str] = frozenset()) -> dict[str, Json]:
     """Return every field of a dataclass, those at their defaults too, so that two documents can be compared."""
-    return {name: encode(getattr(value, name)) for name, _ in _defaults(type(value)) if name not in without}
+    return {name: encode(getattr(value, name)) for name, _ in _defaults(_kind_of(value)) if name not in without}
 
 
 def decode(kind: Any, document: Json) -> Any:
@@ -55,6 +55,10 @@ def decode_fields(kind: Any, document: Mapping[str, Json]) -> dict[str, Any]:
     """Return the fields that a document of this dataclass names; raises KeyError for one it does not have."""
     decoders = _field_decoders(kind)
     return {name: decoders[name](value) for name, value in document.items()}
+
+
+def _kind_of(value: Any) -> Any:
+    return type(value)
 
 
 @cache

@@ -64,7 +64,8 @@ def pending(connection: sqlite3.Connection, folder: Path = FOLDER) -> bool:
 def migrate(connection: sqlite3.Connection, copy_first: Callable[[str], None], folder: Path = FOLDER) -> bool:
     """Apply what is pending; tell whether anything was.
 
-    `copy_first` is called before data is touched, with the version that it is of. Raises StoreDamaged for a schema newer than ours.
+    `copy_first` is called before data is touched, with the version that it is of. Raises StoreDamaged for a schema
+    newer than ours.
     """
     if problem := schema_problem(connection, folder):
         raise StoreDamaged(problem)
