@@ -128,7 +128,7 @@ class ControlServer:
     def _answer(self, asked: bytes, line: "_Line") -> None:
         try:
             call = _read_call(asked)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             line.say({"code": 2, "body": {"error": f"not a call: {error}"}})
             return
         log.info("command", extra={"action": "command", "command": call.name, "actor": call.actor})

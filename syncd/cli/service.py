@@ -27,7 +27,7 @@ def run(at: Session) -> int:
     """
     from syncd import daemon, log, wiring
 
-    log.setup(sys.stderr, json=not sys.stderr.isatty())
+    log.setup(sys.stderr)
     installation = wiring.install(at.config_file)
     return daemon.run(installation, installation.control_path)
 
