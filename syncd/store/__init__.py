@@ -47,7 +47,7 @@ class Store:
 
         `fn` may run again after a transient database error: no I/O in it. Its exception undoes only its own
         changes (savepoint) and is raised here. Raises StoreUnwritable (disk full, read-only): nothing was kept.
-        A write or read inside `fn` is a RuntimeError.
+        A write inside `fn` is a RuntimeError; a read there sees what `fn` has done so far.
         """
         return self._engine.write(lambda db: fn(Tx(db)))
 

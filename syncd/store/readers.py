@@ -3,16 +3,29 @@
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from syncd.errors import StoreError
-from syncd.store.sqlite_db import Connect, SqliteDb, prepare, uri_of
+from syncd.store.sqlite_db import Connect, SqliteDb, Trouble, prepare, trouble_of, unusable, uri_of
 
 IDLE = 16  # connections kept open for the next readers
 
 WAL_VERSIONS = slice(18, 20)  # of the file header: 2 for a journal in WAL mode, sqlite.org/fileformat2.html
 LEGACY = b"\x01\x01"
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[SqliteDb]:
+    """Give one moment of the database, from the first question on."""
+    try:
+        connection.execute("BEGIN")
+        yield SqliteDb(connection, writable=False)
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        if trouble_of(error) is Trouble.OURS:
+            raise
+        raise unusable(error) from error
 
 
 class Readers:
@@ -28,8 +41,8 @@ class Readers:
     def read(self) -> Iterator[SqliteDb]:
         connection = self.take()
         try:
-            connection.execute("BEGIN")
-            yield SqliteDb(connection, writable=False)
+            with snapshot(connection) as db:
+                yield db
         finally:
             self.give_back(connection)
 
@@ -67,12 +80,8 @@ class Visitor:
 
     @contextmanager
     def read(self) -> Iterator[SqliteDb]:
-        connection = self.connection()
-        try:
-            connection.execute("BEGIN")
-            yield SqliteDb(connection, writable=False)
-        finally:
-            connection.close()
+        with closing(self.connection()) as connection, snapshot(connection) as db:
+            yield db
 
     def connection(self) -> sqlite3.Connection:
         """Open the store as it is now."""

@@ -13,7 +13,7 @@ from syncd.store import backup, migrate
 from syncd.store.engine import Db
 from syncd.store.lock import Lock
 from syncd.store.readers import Readers, Visitor
-from syncd.store.sqlite_db import Connect, SqliteDb, Trouble, prepare, trouble_of, uri_of
+from syncd.store.sqlite_db import Connect, SqliteDb, Trouble, prepare, trouble_of, unusable, uri_of
 from syncd.store.sweep import overlaps
 from syncd.store.writer import Committer, Job, WriterThread
 
@@ -43,8 +43,7 @@ class SqliteEngine:
         return self._writer.write(fn)
 
     def read(self) -> AbstractContextManager[Db]:
-        self._committer.refuse_inside("read")
-        return self._readers.read()
+        return self._committer.look() if self._committer.runs_here else self._readers.read()
 
     def check(self) -> list[str]:
         connection = self._readers.take()
@@ -79,21 +78,16 @@ class InlineEngine:
         self._committer = Committer(self._connection, take_over(self._connection), committed)
 
     def write(self, fn: Callable[[Db], T]) -> T:
-        self._committer.refuse_inside("write")
+        self._committer.refuse_inside()
         job = Job(fn)
-        self._connection.execute("PRAGMA query_only = OFF")
         self._committer.commit([job])
         result: T = job.outcome()
         return result
 
     @contextmanager
     def read(self) -> Iterator[Db]:
-        self._committer.refuse_inside("read")
-        self._connection.execute("PRAGMA query_only = ON")
-        try:
-            yield SqliteDb(self._connection, writable=False)
-        finally:
-            self._connection.execute("PRAGMA query_only = OFF")
+        with self._committer.look() as db:
+            yield db
 
     def check(self) -> list[str]:
         return problems(self._connection)
@@ -169,19 +163,13 @@ def open_owned(path: Path, clock: Clock, connect: Connect) -> sqlite3.Connection
         refuse_overlaps(connection)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise unopened(error) from error
+        if trouble_of(error) is Trouble.OURS:
+            raise
+        raise unusable(error) from error
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def unopened(error: sqlite3.DatabaseError) -> Exception:
-    if trouble_of(error) is Trouble.DAMAGED:
-        return StoreDamaged(f"the database is damaged ({error}); restore a backup")
-    if trouble_of(error) is Trouble.OURS:
-        return error
-    return StoreUnwritable(f"the database cannot be opened for writing ({error})")
 
 
 def bring_up(connection: sqlite3.Connection, path: Path, clock: Clock, connect: Connect) -> None:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from syncd.errors import StoreDamaged
+from syncd.errors import StoreDamaged, StoreError, StoreUnwritable
 from syncd.store.engine import Overlap, queries, with_lists
 
 Connect = Callable[[str], sqlite3.Connection]  # takes a URI; a parameter, so that a test can stand in between
@@ -88,19 +88,24 @@ class SqliteDb:
         return self._fetched(cursor, query, values)
 
     def _fetched(self, cursor: sqlite3.Cursor, query: str, values: Mapping[str, Any]) -> list[Any]:
-        try:
-            return cursor.execute(*with_lists(query, values)).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise meaning_of(error) from error
+        return cursor.execute(*with_lists(query, values)).fetchall()
 
     def run(self, query: str, **values: Any) -> int:
+        self._refuse_unless_writable()
         try:
             return self._connection.execute(*with_lists(query, values)).rowcount
-        except sqlite3.DatabaseError as error:
-            raise meaning_of(error) from error
+        except sqlite3.IntegrityError as error:
+            if str(error) == REFUSED:
+                raise Overlap from None
+            raise
 
     def many(self, query: str, values: Iterable[Mapping[str, Any]]) -> None:
+        self._refuse_unless_writable()
         self._connection.executemany(queries()[query], values)
+
+    def _refuse_unless_writable(self) -> None:
+        if not self.writable:
+            raise StoreUnwritable("this transaction only reads; change things with store.write")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -120,15 +125,12 @@ class SqliteDb:
             self._depth -= 1
 
 
-def meaning_of(error: sqlite3.DatabaseError) -> Exception:
-    """Return the error as the rooms know it; most stay what they are."""
-    if isinstance(error, sqlite3.IntegrityError) and str(error) == REFUSED:
-        return Overlap()
-    return error
-
-
-def read_damage(error: sqlite3.DatabaseError) -> Exception:
-    """Return what a reader is told."""
-    if trouble_of(error) is Trouble.DAMAGED:
-        return StoreDamaged(f"the database is damaged ({error}); restore a backup")
-    return error
+def unusable(error: sqlite3.Error) -> StoreError:
+    """Return the operator's sentence for a database that cannot be read or written; nothing was kept."""
+    match trouble_of(error):
+        case Trouble.DAMAGED:
+            return StoreDamaged(f"the database is damaged ({error}); restore a backup")
+        case Trouble.PASSING:
+            return StoreUnwritable(f"another program keeps the database locked ({error})")
+        case _:
+            return StoreUnwritable(f"the database cannot be used ({error})")

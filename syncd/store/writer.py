@@ -6,11 +6,12 @@ One connection writes. No caller is let go before the COMMIT of its group has re
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from syncd.errors import StoreBusy, StoreDamaged, StoreError, StoreUnwritable
-from syncd.store.sqlite_db import SqliteDb, Trouble, trouble_of
+from syncd.errors import StoreBusy, StoreError, StoreUnwritable
+from syncd.store.sqlite_db import SqliteDb, Trouble, trouble_of, unusable
 
 T = TypeVar("T")
 
@@ -29,8 +30,11 @@ class Job:
         self.error: BaseException | None = None
         self._done = threading.Event()
 
-    def release(self) -> None:
-        self._done.set()
+    def release(self, error: BaseException | None = None) -> None:
+        """Let the caller go; once released, a job's outcome no longer changes."""
+        if not self._done.is_set():
+            self.error = self.error or error
+            self._done.set()
 
     def outcome(self) -> Any:
         """Wait for the commit and return the function's result or raise its error."""
@@ -58,31 +62,29 @@ class Committer:
         changes = self._connection.total_changes
         failure = self._commit(jobs)
         for job in jobs:
-            if failure is not None:
-                job.error = job.error or failure
-            job.release()
+            job.release(failure)
         if failure is None and self._connection.total_changes != changes:
             self._committed()
         return failure
 
     def _commit(self, jobs: Sequence[Job]) -> StoreError | None:
-        error: sqlite3.Error | None = None
-        for _ in range(TRIES):
+        for tried in range(1, TRIES + 1):
             try:
                 self._run_group(jobs)
-            except sqlite3.Error as trouble:
-                error = trouble
+            except sqlite3.Error as error:
+                self._roll_back()
+                if trouble_of(error) is not Trouble.PASSING or tried == TRIES:
+                    return unusable(error)
             except StoreBusy as lost:
                 self._roll_back()
                 return lost
             else:
                 return None
-            self._roll_back()
-            if trouble_of(error) is not Trouble.PASSING:
-                break
-        return _told(error)
+        return None
 
     def _run_group(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            job.error = None  # of an earlier try
         self._connection.execute("BEGIN IMMEDIATE")  # a deferred one fails where it reads before it writes
         self._check_epoch()
         self._running = threading.get_ident()
@@ -100,13 +102,14 @@ class Committer:
             raise StoreBusy("another process has taken the store over; this one may not write any more")
 
     def _run(self, job: Job) -> None:
-        job.error = None
         self._connection.execute("SAVEPOINT job")
         try:
             job.result = job.fn(self._db)
         except BaseException as error:  # whatever it is belongs to the caller and is raised there
-            if not self._connection.in_transaction or _is_storage(error):
+            if _is_storage(error):
                 raise
+            if not self._connection.in_transaction:  # as a full disk may do it, unnoticed by the function
+                raise sqlite3.OperationalError("the transaction ended under way") from error
             job.error = error
             self._connection.execute("ROLLBACK TO job")
         self._connection.execute("RELEASE job")
@@ -115,27 +118,24 @@ class Committer:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def refuse_inside(self, what: str) -> None:
-        """Raise RuntimeError where the calling thread is running a job."""
-        if self._running == threading.get_ident():
-            raise RuntimeError(f"{what} inside a write: use the transaction that the function was given")
-
     @property
-    def connection(self) -> sqlite3.Connection:
-        return self._connection
+    def runs_here(self) -> bool:
+        """Tell whether the calling thread is running a job at this moment."""
+        return self._running == threading.get_ident()
+
+    def refuse_inside(self) -> None:
+        """Raise RuntimeError where the caller is a job: its write could never be let go."""
+        if self.runs_here:
+            raise RuntimeError("write inside a write: use the transaction that the function was given")
+
+    @contextmanager
+    def look(self) -> Iterator[SqliteDb]:
+        """Give a job a view of its own transaction through which nothing can be written."""
+        yield SqliteDb(self._connection, writable=False)
 
 
 def _is_storage(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and trouble_of(error) is not Trouble.OURS
-
-
-def _told(error: sqlite3.Error | None) -> StoreError:
-    """Return the operator's sentence for what kept a group from being committed."""
-    if error is not None and trouble_of(error) is Trouble.DAMAGED:
-        return StoreDamaged(f"the database is damaged ({error}); nothing was kept. Restore a backup")
-    if error is not None and trouble_of(error) is Trouble.PASSING:
-        return StoreUnwritable(f"another program keeps the database locked ({error}); nothing was kept")
-    return StoreUnwritable(f"the database cannot be written ({error}); nothing was kept")
 
 
 class WriterThread:
@@ -151,7 +151,7 @@ class WriterThread:
 
     def write(self, fn: Callable[[SqliteDb], T]) -> T:
         """Run `fn` in the next group; returns once that is durable."""
-        self._committer.refuse_inside("write")
+        self._committer.refuse_inside()
         job = Job(fn)
         with self._turn:
             if self._ended is not None:
@@ -163,7 +163,7 @@ class WriterThread:
 
     def close(self) -> None:
         """Commit what is waiting, then end the thread."""
-        self._end(StoreUnwritable("the store is closed"))
+        self._end(StoreUnwritable("the store is closed"))  # _take still gives out what is waiting
         self._thread.join()
 
     def _end(self, why: StoreError) -> None:
@@ -172,13 +172,14 @@ class WriterThread:
             self._turn.notify()
 
     def _work(self) -> None:
+        jobs: list[Job] = []
         try:
             while jobs := self._take():
                 if isinstance(failure := self._committer.commit(jobs), StoreBusy):
                     self._end(failure)
-        finally:
+        finally:  # nobody waits for a thread that is no more, whatever ended it
             self._end(StoreUnwritable("the writing thread has ended"))
-            self._refuse_waiting()
+            self._refuse(jobs)
 
     def _take(self) -> list[Job]:
         """Wait for work; nothing once the store is closed and everything waiting was taken."""
@@ -187,9 +188,8 @@ class WriterThread:
                 self._turn.wait()
             return [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
 
-    def _refuse_waiting(self) -> None:
+    def _refuse(self, taken: list[Job]) -> None:
         with self._turn:
-            for job in self._waiting:
-                job.error = self._ended
-                job.release()
+            for job in (*taken, *self._waiting):
+                job.release(self._ended)
             self._waiting.clear()
