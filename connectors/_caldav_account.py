@@ -35,15 +35,20 @@ class Collection:
 
     @property
     def mark(self) -> str | None:
-        """What changes when the calendar does, short enough to be kept."""
-        mark = self.token or self.ctag
-        return mark if mark is None or len(mark) <= 200 else hashlib.sha256(mark.encode()).hexdigest()
+        """What changes when the calendar does."""
+        word = self.token or self.ctag
+        return None if word is None else mark_of(word)
 
     @property
     def told(self) -> str:
         """The calendar as people look for it."""
         name = self.path.rstrip("/").rpartition("/")[2]
         return f'{name} ("{self.title}")' if self.title and self.title != name else name
+
+
+def mark_of(word: str) -> str:
+    """Return a token or ctag short enough to be kept."""
+    return word if len(word) <= 200 else hashlib.sha256(word.encode()).hexdigest()
 
 
 class Account:

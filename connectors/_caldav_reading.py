@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors import _caldav_xml as xml
-from connectors._caldav_account import LONGEST_TOKEN, Account, Collection
+from connectors._caldav_account import LONGEST_TOKEN, Account, Collection, mark_of
 from connectors._caldav_href import member
 from connectors._http import TooLong
 from connectors._ical import read_resource
@@ -85,7 +85,7 @@ class Reading:
         yield ChangePage(unchanged=unchanged, complete=True)
         for found, _gone in self.bodies(path, wanted, window):
             yield ChangePage(changed=tuple(found), complete=True)
-        yield ChangePage(complete=True, cursor=_cursor_of(about, len(members)))
+        yield ChangePage(complete=True, cursor=_cursor_of(about, len(members)), mark=about.mark)
 
     def members(self, path: str) -> dict[str, str]:
         """Return path -> etag of every entry; Unreadable: the list is cut, or lacks the calendar."""
@@ -114,13 +114,13 @@ class Reading:
             yield ChangePage(changed=tuple(found))
         removed = delta.removed | gone
         size = max(len(delta.changed) - len(gone), cursor.size - len(removed), 0)
-        yield ChangePage(removed=tuple(sorted(removed)), cursor=_next(delta.token, size))
+        yield ChangePage(removed=tuple(sorted(removed)), cursor=_next(delta.token, size), mark=mark_of(delta.token))
 
     def _unchanged(self, path: str, cursor: Cursor) -> ChangePage:
         """Where a server keeps no tokens, an equal ctag says that nothing changed; anything else asks for the list."""
         if self.account.collection(path).ctag != cursor.ctag:
             raise CursorExpired("the calendar changed, and its server does not tell what")
-        return ChangePage(cursor=cursor.text())
+        return ChangePage(cursor=cursor.text(), mark=mark_of(cursor.ctag))
 
     def _delta(self, path: str, cursor: Cursor) -> _Delta:
         """Ask page after page until the server says that this was all."""

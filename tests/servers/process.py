@@ -17,9 +17,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _wait_for(port: int, ended: threading.Event, within: float) -> None:
+    """Return when the port takes connections: some servers say so a moment too early."""
+    for _ in range(int(within * 50)):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if ended.wait(0.02):
+            break
+    raise DidNotStart(f"nothing listens at port {port}")
+
+
 @contextmanager
-def running(command: Sequence[str], ready: str, *, within: float = 30.0) -> Iterator[subprocess.Popen[str]]:
-    """Start a command and yield once it has written a line with `ready`; end it afterwards."""
+def running(command: Sequence[str], ready: str, port: int, *, within: float = 30.0) -> Iterator[subprocess.Popen[str]]:
+    """Start a command and yield once it has written a line with `ready` and takes connections; end it afterwards."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said: list[str] = []
     is_ready, ended = threading.Event(), threading.Event()
@@ -39,6 +50,7 @@ def running(command: Sequence[str], ready: str, *, within: float = 30.0) -> Iter
     try:
         if not is_ready.wait(within) or ended.is_set():
             raise DidNotStart(f"{command[:4]} did not start: {''.join(said)[-2000:]}")
+        _wait_for(port, ended, within)
         yield process
     finally:
         process.terminate()

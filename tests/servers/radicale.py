@@ -27,7 +27,7 @@ def radicale(folder: Path) -> Iterator[str]:
         "--web-type": "none",
     }
     command = [sys.executable, "-m", "radicale", *(word for pair in options.items() for word in pair)]
-    with running(command, "Radicale server ready"):
+    with running(command, "Radicale server ready", port):
         yield f"http://127.0.0.1:{port}/"
 
 

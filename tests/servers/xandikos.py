@@ -16,5 +16,5 @@ def xandikos(folder: Path) -> Iterator[str]:
     port = free_port()
     address = ["--listen-address", "127.0.0.1", "--port", str(port), "--no-detect-systemd"]
     state = ["--directory", str(folder / "calendars"), "--state-dir", str(folder / "state"), "--defaults"]
-    with running([sys.executable, "-u", "-m", "xandikos", "serve", *address, *state], "Listening on"):
+    with running([sys.executable, "-u", "-m", "xandikos", "serve", *address, *state], "Listening on", port):
         yield f"http://127.0.0.1:{port}/"

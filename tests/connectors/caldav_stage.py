@@ -1,0 +1,138 @@
+"""A CalDAV calendar on stage: any server that `Hands` can reach, and its owner."""
+
+import itertools
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, unquote
+
+from connectors.caldav import SPEC, CaldavSettings
+from syncd.clock import SystemClock
+from syncd.core.ids import AccountId
+from syncd.core.interval import Interval
+from syncd.ports import Calendar, CalendarUse, Environment, Home
+from tests.contracts.calendar import Shown
+from tests.servers.dav import Hands, event, stamp, with_line, with_lines
+
+FIRST = datetime(2026, 12, 7, 12, tzinfo=UTC)
+REMINDER = "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT10M\nDESCRIPTION:Aviso\nEND:VALARM\nCOLOR:tomato"
+_numbers = itertools.count(1)
+
+
+def environment(**changes: Any) -> Environment:
+    return Environment(**({"clock": SystemClock(), "secret": lambda purpose: purpose.encode()} | changes))
+
+
+def settings_for(url: str, user: str = "", password: str = "", **changes: Any) -> CaldavSettings:
+    login = {"username": user, "password": password} if user else {}
+    return CaldavSettings.model_validate({"url": url, **login, **changes})
+
+
+def calendar_of(settings: CaldavSettings, name: str, env: Environment, account: str = "") -> Calendar:
+    assert SPEC.calendar is not None
+    use = CalendarUse(name=name, time_zone="America/Santiago", emails=frozenset({"ana@example.cl"}))
+    return SPEC.calendar(AccountId(account or f"account{next(_numbers)}"), settings, env, use)
+
+
+def home_of(settings: CaldavSettings, names: list[str], env: Environment, account: str = "") -> Home:
+    assert SPEC.home is not None
+    return SPEC.home(AccountId(account or f"account{next(_numbers)}"), settings, env, names)
+
+
+class DavStage:
+    """One fresh calendar of one server, as the contract wants it."""
+
+    def __init__(
+        self, hands: Hands, settings: CaldavSettings, folder: str, env: Environment, *, base: str = "", owner: str = ""
+    ) -> None:
+        """`base`: what the connector's paths begin with and the hands' do not; `owner`: how the name begins."""
+        self.hands, self.settings, self.env, self.base = hands, settings, env, base
+        number = next(_numbers)
+        self.name = f"{owner}visitas {number}"  # a blank in it, as people do
+        self.inside = f"{folder}visitas%20{number}/"  # the path for the hands
+        hands.make_calendar(self.inside)
+        account = f"stage{number}"
+        self.calendar = calendar_of(settings, self.name, env, account)
+        self.home: Home | None = home_of(settings, [self.name], env, account)
+        self.first = FIRST
+
+    def add(self, interval: Interval, title: str = "Dentista") -> str:
+        path = f"{self.inside}personal%20{next(_numbers)}%40x.ics"
+        self.hands.put(path, event(interval.start, interval.end, title=title))
+        return self.base + path
+
+    def drag(self, remote_id: str, interval: Interval) -> None:
+        text = with_line(self._text(remote_id), "DTSTART", f"DTSTART:{stamp(interval.start)}")
+        self._write(remote_id, with_line(text, "DTEND", f"DTEND:{stamp(interval.end)}"))
+
+    def decorate(self, remote_id: str, notes: str) -> None:
+        text = self._text(remote_id)
+        old = re.search(r"^DESCRIPTION:(.*)$", text, re.MULTILINE)
+        if old is not None:
+            text = with_line(text, "DESCRIPTION", f"DESCRIPTION:{old[1]}\\n{notes}")
+        else:
+            text = with_lines(text, f"DESCRIPTION:{notes}")
+        self._write(remote_id, with_lines(text, REMINDER))
+
+    def remove(self, remote_id: str) -> None:
+        self.hands.delete(self._path(remote_id))
+
+    def look(self, remote_id: str) -> Shown | None:
+        text = self.hands.get(self._path(remote_id))
+        return None if text is None else shown(text)
+
+    def everything(self) -> list[str]:
+        return [self.base + quote(unquote(one)) for one in self.hands.entries(self.inside)]
+
+    def forget_places(self) -> None:
+        """Take the calendar away and make it anew with the same entries: no server knows its old tokens then."""
+        kept = {one: self.hands.get(one) for one in self.hands.entries(self.inside)}
+        self.hands.delete(self.inside)
+        self.hands.make_calendar(self.inside)
+        for path, text in kept.items():
+            assert text is not None
+            self.hands.put(path, text)
+
+    def _path(self, remote_id: str) -> str:
+        assert remote_id.startswith(self.base)
+        return remote_id.removeprefix(self.base)
+
+    def _text(self, remote_id: str) -> str:
+        text = self.hands.get(self._path(remote_id))
+        assert text is not None
+        return text
+
+    def _write(self, remote_id: str, text: str) -> None:
+        self.hands.put(self._path(remote_id), text)
+
+
+def shown(text: str) -> Shown:
+    """Read an entry as its owner sees it, by means of its own."""
+    lines = properties(text)
+    return Shown(
+        title=lines["SUMMARY"],
+        interval=Interval(moment(lines["DTSTART"]), moment(lines["DTEND"])),
+        location=lines.get("LOCATION", ""),
+        notes=lines.get("DESCRIPTION", ""),
+        decorated="TRIGGER:-PT10M" in text and "COLOR:tomato" in text,
+    )
+
+
+def properties(text: str) -> Mapping[str, str]:
+    """Return the properties of the event itself, unescaped, without parameters; those of its alarms are left out."""
+    inner = re.sub(r"BEGIN:VALARM.*?END:VALARM\n", "", text, flags=re.DOTALL)
+    found: dict[str, str] = {}
+    for line in inner.split("\n"):
+        name, _, value = line.partition(":")
+        found.setdefault(
+            name.partition(";")[0], re.sub(r"\\(.)", lambda one: "\n" if one[1] in "nN" else one[1], value)
+        )
+    return found
+
+
+def moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+WINDOW = Interval(FIRST - timedelta(days=5), FIRST + timedelta(days=60))
