@@ -67,7 +67,7 @@ class RequirementIn(Taken):
 
 class RequestIn(Taken):
     id: Id
-    project: Id
+    project: Name  # id, name or alias
     contact: ContactIn
     property: Property | None = None
     requirements: Annotated[list[RequirementIn], Field(max_length=limits.REQUIREMENTS)] = []

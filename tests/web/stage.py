@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from syncd.core.visit import Visit
 from syncd.flows.context import AccountParts, Context
 from syncd.flows.sign_in import EMBEDDED, Passwords, set_password
 from syncd.ports import Calendar
-from syncd.store import Store, open_store
-from syncd.store.queue import DeliveryState, StoredDelivery
+from syncd.store import Store, Tx, open_store
+from syncd.store.queue import DeliveryState, Notice, StoredDelivery
 from syncd.web.app import create_app
 from syncd.web.dav import dav_app, embedded_calendars, ensure_calendars
 from syncd.web.serve import Server
@@ -86,7 +87,8 @@ class Stage:
     ctx: Context
     clock: VirtualClock
     api: Recorder
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session
+    _starts: Iterator[int] = field(default_factory=count)
 
     @property
     def url(self) -> str:
@@ -101,7 +103,12 @@ class Stage:
 
     def inbox(self, state: DeliveryState | None = None) -> list[StoredDelivery]:
         with self.store.read() as tx:
-            return tx.queue.inbox_list(state)
+            return tx.queue.inbox_list(state, 100_000)
+
+    def kept(self, body: bytes) -> StoredDelivery:
+        """Return the only delivery with this body."""
+        (found,) = (one for one in self.inbox() if one.body == body)
+        return found
 
     def visit(self, visit_id: str) -> Visit:
         with self.store.read() as tx:
@@ -111,16 +118,35 @@ class Stage:
         with self.store.read() as tx:
             return tx.visits.search()
 
-    def work(self) -> set[str]:
-        """Name what is to be looked at again, "ingest calendly|…"; nothing of it is done."""
+    def take_work(self) -> set[tuple[str, str]]:
+        """Return the (kind, key) of everything that is due, and leave nothing due."""
+        now = self.clock.now()
+
+        def take(tx: Tx) -> set[tuple[str, str]]:
+            taken = tx.queue.claim(now, timedelta(minutes=1), limit=100_000)
+            for work in taken:
+                tx.queue.finish(work)
+            return {(work.kind.value, work.key) for work in taken}
+
+        return self.store.write(take)
+
+    def notices(self, channel: str, about: str) -> list[Notice]:
         with self.store.read() as tx:
-            return {f"{kind} {count}" for kind, (count, _) in tx.queue.depths(self.clock.now()).items()}
+            return tx.queue.notices(channel=channel, about=about)
+
+    def a_start(self) -> str:
+        """Return a start that no other test of this stage was given; both agents are free then."""
+        day, place = divmod(next(self._starts), 18)
+        moment = datetime.fromisoformat("2026-05-13T09:00:00-04:00") + timedelta(
+            days=day + day // 3 * 4, minutes=30 * place
+        )
+        return moment.isoformat()
 
     # what is sent
 
-    def deliver(self, body: bytes, account: AccountId = CALENDLY, **headers: str) -> requests.Response:
+    def deliver(self, body: bytes, account: str = CALENDLY, **headers: str) -> requests.Response:
         """Send a rightly signed delivery; a header given replaces the right one."""
-        signed = signature(body, key=KEYS[account], at=self.clock.now())
+        signed = signature(body, key=KEYS[AccountId(account)], at=self.clock.now())
         head = {"Content-Type": "application/json", HEADER: signed, **headers}
         return self.session.post(f"{self.url}/hook/{account}", data=body, headers=head, timeout=20)
 

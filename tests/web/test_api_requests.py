@@ -1,0 +1,221 @@
+"""Requests handed in and the slots offered for them."""
+
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from syncd.core.directory import SchedulerLink
+from syncd.flows.context import AccountParts
+from tests.connectors.calendly_stage import ACCOUNT, scheduler_of
+from tests.servers.calendly import practice
+from tests.web.stage import TORRE, Stage, directory, request_body, staged
+from tests.world.town import CASAS, START
+
+
+def test_a_request_is_routed_kept_and_answered(stage: Stage) -> None:
+    answer = stage.api.post("/api/requests", request_body("first"))
+    assert answer.status_code == 201
+    body = answer.json()
+    assert {name: body[name] for name in ("id", "project", "event_type", "booking_url", "expires_at")} == {
+        "id": "first",
+        "project": "casas",
+        "event_type": "visita",
+        "booking_url": None,
+        "expires_at": None,
+    }
+    assert [rule["event_type"] for rule in body["rules"] if rule["taken"]] == ["standard"]
+    assert len(body["rules"]) > 1, "every rule's verdict is shown"
+
+
+def test_the_same_request_again_is_200_with_the_same_answer(stage: Stage) -> None:
+    sent = request_body("again")
+    first = stage.api.post("/api/requests", sent)
+    for same in (sent, dict(reversed(sent.items()))):
+        second = stage.api.post("/api/requests", same)
+        assert (second.status_code, second.json()) == (200, first.json())
+
+
+def test_another_body_under_the_id_is_refused(stage: Stage) -> None:
+    stage.api.post("/api/requests", request_body("differs"))
+    answer = stage.api.post("/api/requests", request_body("differs", property="Casa 13"))
+    assert (answer.status_code, answer.json()["type"]) == (409, "request-differs")
+
+
+def test_one_new_request_given_in_by_many_hands_at_once_is_new_once(stage: Stage) -> None:
+    codes: list[int] = []
+    barrier = threading.Barrier(8)
+
+    def hand_in() -> None:
+        barrier.wait()
+        head = {"Authorization": "Bearer token-of-the-crm"}
+        url = f"{stage.url}/api/requests"
+        codes.append(requests.post(url, json=request_body("hands"), headers=head, timeout=20).status_code)
+
+    threads = [threading.Thread(target=hand_in) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [200] * 7 + [201]
+
+
+@pytest.mark.parametrize("named", ["casas", "Casas", "  casas  plan ".strip(), "CASAS PLAN"])
+def test_a_project_may_be_named_as_people_name_it(stage: Stage, named: str) -> None:
+    answer = stage.api.post("/api/requests", request_body(f"named {named}", project=named))
+    assert (answer.status_code, answer.json()["project"]) == (201, "casas")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "event_type"),
+    [
+        ([{"id": "1", "priority": "Urgent"}], "urgente"),
+        ([{"id": str(n), "priority": "normal"} for n in range(16)], "larga"),
+        ([], "visita"),
+    ],
+)
+def test_the_rules_decide_the_event_type(stage: Stage, requirements: list[dict[str, Any]], event_type: str) -> None:
+    sent = request_body(f"rules {event_type}", requirements=requirements)
+    assert stage.api.post("/api/requests", sent).json()["event_type"] == event_type
+
+
+def test_an_inactive_project_takes_none(stage: Stage) -> None:
+    answer = stage.api.post("/api/requests", request_body("inactive", project="cerrado"))
+    assert (answer.status_code, answer.json()["type"]) == (409, "project-inactive")
+
+
+def test_an_unknown_project_is_unroutable_and_says_why(stage: Stage) -> None:
+    answer = stage.api.post("/api/requests", request_body("unroutable", project="Nirgendwo"))
+    assert (answer.status_code, answer.json()["type"]) == (422, "unroutable")
+    assert "Nirgendwo" in answer.json()["detail"]
+
+
+def test_no_rule_that_fits_is_unroutable_with_the_verdicts(tmp_path: Path) -> None:
+    found = directory()
+    casas = replace(found.projects[CASAS], event_types={"urgent": found.projects[CASAS].event_types["urgent"]})
+    with staged(tmp_path, found=replace(found, projects={CASAS: casas})) as other:
+        answer = other.api.post("/api/requests", request_body())
+        assert (answer.status_code, answer.json()["type"]) == (422, "unroutable")
+        assert answer.json()["verdicts"]
+
+
+@pytest.mark.parametrize("named", ["ana", "ana@a.example", "ANA@A.EXAMPLE"])
+def test_a_preferred_agent_goes_first(stage: Stage, named: str) -> None:
+    name = f"preferred {named}"
+    assert stage.api.post("/api/requests", request_body(name, preferred_agent=named)).status_code == 201
+    visit = stage.book(stage.a_start(), request=name, contact=None, project=None)
+    assert (visit["host"], visit["request"]) == ("ana", name)
+
+
+def test_an_unknown_preferred_agent_is_invalid(stage: Stage) -> None:
+    answer = stage.api.post("/api/requests", request_body("whom", preferred_agent="zoe"))
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "preferred_agent")
+
+
+def test_with_an_outside_scheduler_the_address_is_its_own_and_carries_our_signed_id(tmp_path: Path) -> None:
+    with practice() as stand:
+        found = directory()
+        link = SchedulerLink(account=ACCOUNT, event_types={"standard": stand.visit})
+        torre = replace(found.projects[TORRE], scheduler=link)
+        parts = AccountParts(id=ACCOUNT, kind="calendly", scheduler=lambda: scheduler_of(stand))
+        options: dict[str, Any] = {
+            "found": replace(found, projects={**found.projects, TORRE: torre}),
+            "accounts": {ACCOUNT: parts},
+            "request_token": lambda request: f"{request}.sig",
+        }
+        with staged(tmp_path, **options) as other:
+            answer = other.api.post("/api/requests", request_body("R-7", project="torre"))
+            body = answer.json()
+            assert answer.status_code == 201
+            assert body["booking_url"].startswith("https://calendly.com/d/") and "R-7.sig" in body["booking_url"]
+            assert datetime.fromisoformat(body["expires_at"]) == START + timedelta(days=30)
+            other.clock.advance(timedelta(days=2))
+            again = other.api.post("/api/requests", request_body("R-7", project="torre"))
+            assert (again.status_code, again.json()) == (200, body)
+            urgent = request_body("R-9", project="torre", requirements=[{"priority": "urgent"}])
+            assert other.api.post("/api/requests", urgent).json()["booking_url"] is None, "no such type at Calendly"
+        stand.server.stop()
+        with staged(tmp_path, **options) as other:
+            down = other.api.post("/api/requests", request_body("R-8", project="torre"))
+            assert (down.status_code, down.json()["type"]) == (503, "scheduler-unavailable")
+            assert not other.api.get(
+                "/api/slots", params={"request": "R-8", "from": "2026-05-11", "to": "2026-05-12"}
+            ).ok
+
+
+# slots
+
+
+def slots(stage: Stage, **query: str) -> Any:
+    return stage.api.get("/api/slots", params=query)
+
+
+def test_slots_are_listed_with_offset_and_free_hosts(stage: Stage) -> None:
+    listed = slots(stage, project="casas", **{"from": "2026-05-11", "to": "2026-05-12"}).json()
+    assert listed[0] == {
+        "start": "2026-05-11T09:00:00-04:00",
+        "end": "2026-05-11T09:20:00-04:00",
+        "hosts_free": 2,
+    }
+    assert [one["start"] for one in listed] == sorted(one["start"] for one in listed)
+    assert len(listed) == 18
+
+
+def test_what_is_listed_can_be_booked_and_then_has_a_host_less(stage: Stage) -> None:
+    window = {"from": "2026-05-08T09:00:00-04:00", "to": "2026-05-08T09:30:00-04:00"}
+    (slot,) = slots(stage, project="casas", **window).json()
+    stage.book(slot["start"])
+    assert slots(stage, project="casas", **window).json() == [slot | {"hosts_free": 1}]
+    stage.book(slot["start"])
+    assert slots(stage, project="casas", **window).json() == []
+
+
+def test_a_request_says_project_and_event_type(stage: Stage) -> None:
+    stage.api.post("/api/requests", request_body("slots", requirements=[{"priority": "urgent"}]))
+    today = {"from": "2026-05-04", "to": "2026-05-05"}
+    assert slots(stage, request="slots", **today).json(), "an urgent visit may be today"
+    assert not slots(stage, project="casas", **today).json()
+    assert slots(stage, request="slots", project="casas", **today).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "kind"),
+    [
+        ({}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-05-11"}, 422, "invalid"),
+        ({"from": "2026-05-11", "to": "2026-05-12"}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-05-12", "to": "2026-05-12"}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-05-12", "to": "2026-05-11"}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-05-12", "to": "2028-05-11"}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-02-30", "to": "2026-05-11"}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-05-11T09:00:00", "to": "2026-05-12"}, 422, "invalid"),
+        ({"project": "casas", "from": "1778504400", "to": "2026-05-12"}, 422, "invalid"),
+        ({"project": "casas", "from": "0001-01-01", "to": "2026-05-12"}, 422, "invalid"),
+        ({"project": "casas", "from": "2026-05-11", "to": "9999-12-31"}, 422, "invalid"),
+        ({"project": "x", "from": "2026-05-11", "to": "2026-05-12"}, 404, "not-found"),
+        ({"project": "casas", "event_type": "x", "from": "2026-05-11", "to": "2026-05-12"}, 404, "not-found"),
+        ({"request": "x", "from": "2026-05-11", "to": "2026-05-12"}, 404, "not-found"),
+        ({"project": "cerrado", "from": "2026-05-11", "to": "2026-05-12"}, 409, "project-inactive"),
+        ({"project": "casas", "from": "2026-05-11", "to": "2026-05-12", "request": "y" * 300}, 422, "invalid"),
+    ],
+)
+def test_a_question_for_slots_that_makes_no_sense_is_refused(
+    stage: Stage, query: dict[str, str], status: int, kind: str
+) -> None:
+    answer = slots(stage, **query)
+    assert (answer.status_code, answer.json()["type"]) == (status, kind)
+
+
+def test_a_plus_that_became_a_blank_is_still_an_offset(stage: Stage) -> None:
+    plain = stage.api.get("/api/slots?project=casas&from=2026-05-11T13:00:00+00:00&to=2026-05-11T14:00:00+00:00")
+    assert len(plain.json()) == 2
+
+
+def test_the_window_of_another_project_s_request_is_not_asked(stage: Stage) -> None:
+    stage.api.post("/api/requests", request_body("casas only"))
+    answer = slots(stage, request="casas only", project="torre", **{"from": "2026-05-11", "to": "2026-05-12"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "project")
