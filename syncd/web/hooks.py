@@ -53,9 +53,10 @@ class Hooks:
         body = await read_body(request.scope, request.receive, limits.HOOK_BODY, self._body_seconds)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._judge, ctx, account, headers, body)
+        return await loop.run_in_executor(self._threads, self.judge, ctx, account, headers, body)
 
-    def _judge(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+    def judge(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        """Verify and store one call that was read whole; the answer says whether it is durable."""
         now = ctx.clock.now()
         ctx.crashpoint("C1")
         hook = ctx.accounts[account].hook
