@@ -51,6 +51,7 @@ class Listing:
                 removed=tuple(self.removed) if last else (),
                 unchanged=tuple(self.unchanged) if last else (),
                 cursor=self.cursor if last else None,
+                mark=self.cursor if last else None,
                 complete=self.complete,
             )
 

@@ -38,6 +38,7 @@ class ChangePage:
     removed: tuple[str, ...] = ()  # remote ids
     unchanged: tuple[str, ...] = ()  # in a complete listing: still there with the etag we know
     cursor: str | None = None  # on the last page: where to go on next time
+    mark: str | None = None  # on the last page: what Home.marks says of this very state, where the connector knows
     complete: bool = False
     notes: tuple[str, ...] = ()  # for `status`: unknown zones, unknown words
 

@@ -111,7 +111,8 @@ REWRITES_A_DAY = 3  # F34: never a fight with a person
 def next_step(draft: EventDraft | None, known: Published | None, now: datetime, *, restore: bool = True) -> Step:
     """Return the one step from what stands to what is wanted; None when nothing is to be done.
 
-    `restore` says whether an entry that a person deleted is put back. An adopted entry is never rewritten.
+    `restore` says whether an entry that a person deleted is put back; one that moves since then stands at its new
+    time in any case. An adopted entry is never rewritten.
     """
     if known is None:
         return Put(draft=draft, known=None) if draft is not None else None
@@ -120,7 +121,8 @@ def next_step(draft: EventDraft | None, known: Published | None, now: datetime, 
     if known.adopted:
         return None
     if known.presence is Presence.GONE:
-        return _rewrite(draft, known, now, None) if restore else None
+        wanted = restore or known.interval != draft.interval
+        return _rewrite(draft, known, now, None) if wanted else None
     if known.presence is Presence.CHANGED:
         return _rewrite(draft, known, now, known)
     return Put(draft=draft, known=known) if known.content_hash != draft.content_hash else None

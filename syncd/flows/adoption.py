@@ -1,16 +1,91 @@
-"""How long a scheduler's own calendar entry is waited for before we write ours."""
+"""A scheduler's own calendar entry: recognised as its visit's, awaited for a while, retired when replaced."""
 
+import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from syncd.core.draft import visit_subject
+from syncd.core.ids import AccountId, CalendarId
+from syncd.core.interval import Interval
+from syncd.core.publish import EventKey, Published
 from syncd.core.visit import Visit
 from syncd.flows.context import Context
+from syncd.flows.keys import awaited_entry
+from syncd.store import Tx
+from syncd.store.calendars import Entry
 
+ENTRY = AccountId("calendar-entry")  # aliases of visits by the entry their scheduler wrote
 PATIENCE = timedelta(minutes=15)  # S08 sees entries up to ten minutes apart from the hook
 
 
-def awaits_entry(ctx: Context, visit: Visit, now: datetime) -> datetime | None:
+def await_entry(tx: Tx, visit: Visit, now: datetime) -> None:
+    """Begin to wait, on our own clock, for the entry that the scheduler says it wrote; once for each entry."""
+    account, wanted = visit.source.account, visit.remote.calendar_entry
+    noted = tx.accounts.get(account, awaited_entry(visit.id))
+    if wanted is not None and (noted is None or noted.rpartition("|")[0] != wanted):
+        tx.accounts.put(account, awaited_entry(visit.id), f"{wanted}|{(now + PATIENCE).isoformat()}")
+
+
+def awaits_entry(tx: Tx, visit: Visit, now: datetime) -> datetime | None:
     """Return until when the entry that the scheduler says it wrote is awaited; None: write our own now."""
-    if visit.remote.calendar_entry is None or visit.source.account not in ctx.accounts:
+    noted = tx.accounts.get(visit.source.account, awaited_entry(visit.id))
+    if noted is None or visit.remote.calendar_entry != noted.rpartition("|")[0]:
         return None
-    until = (visit.remote.updated_at or visit.booked_at) + PATIENCE
+    until = datetime.fromisoformat(noted.rpartition("|")[2])
     return until if now < until else None
+
+
+def adopt(
+    ctx: Context, tx: Tx, calendar: CalendarId, remote_id: str, uid: str, etag: str, interval: Interval | None
+) -> bool:
+    """Take an entry that a visit's scheduler wrote as that visit's published one (N05); False where it is none."""
+    names = (uid, uid.partition("@")[0], remote_id)
+    visit = next((one for one in (tx.visits.find_by_source(ENTRY, name) for name in names if name) if one), None)
+    if visit is None or not visit.active or interval is None:
+        return False
+    if visit.host not in {ref.agent for ref in ctx.directory.calendar(calendar)}:
+        return False
+    key = EventKey(visit_subject(visit.id), calendar)
+    known = tx.calendars.published(key)
+    if known is not None and known.remote_id != remote_id:
+        retire(tx, known)
+    tx.calendars.remember(
+        Published(key=key, uid=uid, remote_id=remote_id, etag=etag, content_hash="", interval=interval, adopted=True)
+    )
+    tx.calendars.drop_entries(calendar, [remote_id])
+    return True
+
+
+def adopt_known(ctx: Context, tx: Tx, visit: Visit) -> bool:
+    """Adopt the scheduler's entry where a reading met it before the booking was known (S08)."""
+    agent = ctx.directory.agents.get(visit.host) if visit.host is not None else None
+    wanted = visit.remote.calendar_entry
+    if agent is None or wanted is None:
+        return False
+    for ref in agent.calendars:
+        entry = _entry_called(tx, ref.id, wanted)
+        if entry is not None:
+            interval = entry.blocks[0].interval if len(entry.blocks) == 1 else visit.interval
+            return adopt(ctx, tx, ref.id, entry.remote_id, entry.uid, entry.etag, interval)
+    return False
+
+
+def _entry_called(tx: Tx, calendar: CalendarId, name: str) -> Entry | None:
+    """Look a remembered entry up by what its scheduler calls it: UID, UID before the `@`, or remote id."""
+    found = tx.calendars.find_by_uid(calendar, name) or tx.calendars.find_by_uid(calendar, f"{name}@google.com")
+    return found or tx.calendars.entries(calendar, [name]).get(name)
+
+
+def retire_others(tx: Tx, visit: Visit) -> None:
+    """Let go of entries that the scheduler wrote for an earlier booking of the visit: another one takes their place."""
+    for known in tx.calendars.published_of(visit_subject(visit.id)):
+        names = (known.uid, known.uid.partition("@")[0], known.remote_id)
+        if known.adopted and visit.remote.calendar_entry not in names:
+            retire(tx, known)
+
+
+def retire(tx: Tx, known: Published) -> None:
+    """Keep an entry that another one takes the place of under a subject that nothing wants, so that it is deleted."""
+    old = hashlib.sha256(known.remote_id.encode()).hexdigest()[:12]
+    tx.calendars.forget(known.key)
+    tx.calendars.remember(replace(known, key=EventKey(f"{known.key.subject}:old:{old}", known.key.calendar)))

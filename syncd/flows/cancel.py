@@ -1,5 +1,6 @@
 """Carries our cancellation of a visit to the scheduler that made the booking."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from syncd.core.ids import VisitId
@@ -19,8 +20,6 @@ def carry_cancellation(ctx: Context, key: str, now: datetime) -> datetime | None
     parts = ctx.accounts.get(visit.source.account)
     if parts is None or parts.scheduler is None or visit.cancel_reason in FROM_SCHEDULER:
         return None
-    try:
+    with suppress(NotFound):
         parts.scheduler().cancel(visit.source.id, visit.cancel_message or "cancelled")
-    except NotFound:
-        pass
     return None

@@ -15,6 +15,7 @@ from syncd.core.ids import AccountId, RequestId, VisitId
 from syncd.core.template import fill
 from syncd.core.transition import decide, guard_of
 from syncd.core.visit import (
+    Attendance,
     Cancel,
     CancelReason,
     ClientConfirmation,
@@ -26,11 +27,11 @@ from syncd.core.visit import (
     VisitState,
 )
 from syncd.errors import NotFound, SlotTaken
+from syncd.flows.adoption import ENTRY, adopt_known, await_entry, retire_others
 from syncd.flows.book import Place, alternatives, announce
 from syncd.flows.context import Context
-from syncd.flows.keys import booking_key, event_types_at, split_booking_key
+from syncd.flows.keys import booking_key, entry_gone, event_types_at, split_booking_key
 from syncd.flows.link import host_of
-from syncd.flows.pull import ENTRY, adopt_known
 from syncd.flows.remote_policy import flag_of
 from syncd.flows.say import alert, message, recovered, task
 from syncd.ports import RemoteBooking, Scheduler
@@ -83,13 +84,15 @@ def ingest(ctx: Context, key: str, now: datetime) -> datetime | None:
         return None
     last = _end_of_chain(scheduler, booking)
     if last.active:
-        return _arrived(ctx, account, last, _earlier(ctx, account, scheduler, last, booking), now)
+        _arrived(ctx, account, last, _earlier(ctx, account, scheduler, last, booking), now)
+        return None
     if last.rescheduled:
         until = ctx.store.write(lambda tx: _await_twin(ctx, tx, account, last, now))
         if until is not None:
             return until
     earlier = _earlier(ctx, account, scheduler, last, booking)
     ctx.store.write(lambda tx: _cancel(ctx, tx, account, last, earlier, now))
+    ctx.crashpoint("C14")
     return None
 
 
@@ -174,9 +177,20 @@ def _cancel(
         ctx.crashpoint("C10")
         announce(tx, visit, saved, now)
         _pass_on_hold(tx, saved, now)
+        ctx.crashpoint("C11")
     tx.visits.alias(visit.id, account, booking.id)
+    _booking_was_read(tx, visit, now)
+    ctx.crashpoint("C12")
     _settle(tx, account, (booking.id, *earlier), DeliveryState.DONE)
     ctx.crashpoint("C13")
+
+
+def _booking_was_read(tx: Tx, visit: Visit, now: datetime) -> None:
+    """What waited for a fresh look at the booking may go on (see pull: the scheduler's own entry vanished)."""
+    account, name = visit.source.account, entry_gone(visit.id)
+    if tx.accounts.get(account, name) is not None:
+        tx.accounts.put(account, name, None)
+        tx.queue.touch_many(WorkKind.RECONCILE, [visit.host] if visit.host is not None else [], now)
 
 
 def _pass_on_hold(tx: Tx, gone: Visit, now: datetime) -> None:
@@ -197,26 +211,29 @@ def _cause(account: AccountId, booking: RemoteBooking, now: datetime, note: str)
     return Cause(at=now, actor=f"scheduler:{account}", source=account, delivery=booking.id, note=note)
 
 
-def _arrived(
-    ctx: Context, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...], now: datetime
-) -> datetime | None:
+def _arrived(ctx: Context, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...], now: datetime) -> None:
     """An active booking: a new visit, or the new truth of one we have."""
     target = _target(ctx, account, booking)
     if target is None:
         why = "not one of our event types"
         ctx.store.write(lambda tx: _settle(tx, account, (booking.id, *earlier), DeliveryState.UNWANTED, why))
-        return None
+        return
     arrival = Arrival(account=account, booking=booking, earlier=earlier, target=target)
     try:
         ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now))
     except SlotTaken as taken:
-        if _same_event(ctx, booking, taken):
-            ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, seat=True))
-            return None
-        others = alternatives(ctx, target.place, booking.interval.start, now)
-        lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=now, alternatives=others)
-        ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, lost=lost))
-    return None
+        _keep_without_time(ctx, arrival, taken, now)
+    ctx.crashpoint("C14")
+
+
+def _keep_without_time(ctx: Context, arrival: Arrival, taken: SlotTaken, now: datetime) -> None:
+    """Keep a booking whose time somebody else holds: as one more seat of the same event, else as lost."""
+    if _same_event(ctx, arrival.booking, taken):
+        ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, seat=True))
+        return
+    others = alternatives(ctx, arrival.target.place, arrival.booking.interval.start, now)
+    lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=now, alternatives=others)
+    ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, lost=lost))
 
 
 def _same_event(ctx: Context, booking: RemoteBooking, taken: SlotTaken) -> bool:
@@ -255,6 +272,13 @@ def _keep(
     ctx.crashpoint("C9")
     account, booking = arrival.account, arrival.booking
     before = _visit_of(tx, account, booking, arrival.earlier)
+    if before is not None and before.state is VisitState.CANCELLED:
+        if before.source.id == booking.id:
+            _insist(tx, before, now)
+            _settle(tx, account, arrival.ids, DeliveryState.STALE, "cancelled here")
+            return
+        if before.source.id is None or not tx.visits.is_tombstone(account, before.source.id):
+            arrival, before = replace(arrival, earlier=()), None  # cancelled here, booked anew by the client
     if _is_stale(tx, arrival, before):
         _settle(tx, account, arrival.ids, DeliveryState.STALE)
         return
@@ -265,10 +289,18 @@ def _keep(
         ctx.crashpoint("C10")
         _tell(tx, before, after, now)
         ctx.crashpoint("C11")
+    if before is not None and before.holds and (before.guard, before.host) != (after.guard, after.host):
+        _pass_on_hold(tx, before, now)
     _link_ids(ctx, tx, arrival, after, now)
+    ctx.crashpoint("C12")
     settled = DeliveryState.CONFLICT if after.state is VisitState.CONFLICT else DeliveryState.DONE
     _settle(tx, account, arrival.ids, settled)
     ctx.crashpoint("C13")
+
+
+def _insist(tx: Tx, visit: Visit, now: datetime) -> None:
+    """Cancelled here and still active there: cancelled is final, so the scheduler is told once more."""
+    tx.queue.touch(WorkKind.CANCEL, visit.id, now, group=visit.source.account)
 
 
 def _visit_of(tx: Tx, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...]) -> Visit | None:
@@ -315,12 +347,13 @@ def _as_remote(ctx: Context, tx: Tx, arrival: Arrival, before: Visit | None, now
         ),
     )
     made = replace(made, title=fill(target.event_type.title, variables(made, ctx.directory)))
-    return made if before is None else _carried_over(made, before)
+    return made if before is None else _carried_over(made, before, no_show=booking.no_show)
 
 
-def _carried_over(made: Visit, before: Visit) -> Visit:
+def _carried_over(made: Visit, before: Visit, *, no_show: bool) -> Visit:
     """Merge three ways: what the scheduler changed since we last looked wins, what was changed here stays."""
     told = before.remote
+    approved = before.state is VisitState.CONFIRMED and made.state is VisitState.PENDING  # by staff, here
     moved = made.interval != (told.interval or before.interval)
     rehosted = made.host != (told.host or before.host)
     lost = before.state is VisitState.CONFLICT and not moved and not rehosted
@@ -337,7 +370,8 @@ def _carried_over(made: Visit, before: Visit) -> Visit:
         participants=before.participants,
         extra_contacts=before.extra_contacts,
         client_confirmation=ClientConfirmation.NONE if moved else before.client_confirmation,
-        attendance=before.attendance,
+        attendance=Attendance.NO_SHOW if no_show else before.attendance,
+        state=before.state if approved else made.state,
         conflict=None if moved or rehosted else before.conflict,
     )
     return replace(kept, state=VisitState.CONFLICT, holds=False) if lost else kept
@@ -388,6 +422,9 @@ def _tell(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
 
 def _link_ids(ctx: Context, tx: Tx, arrival: Arrival, visit: Visit, now: datetime) -> None:
     """Let every id of the booking, and of the entry its scheduler wrote, lead to this visit."""
+    _booking_was_read(tx, visit, now)
+    recovered(tx, "vanished_booking", visit.id, now)
+    retire_others(tx, visit)
     tx.visits.alias(visit.id, arrival.account, arrival.booking.id)
     for one in arrival.earlier:
         tx.visits.alias(visit.id, arrival.account, one)
@@ -395,4 +432,5 @@ def _link_ids(ctx: Context, tx: Tx, arrival: Arrival, visit: Visit, now: datetim
         tx.accounts.put(arrival.account, f"pairing:{one}", None)
     if visit.remote.calendar_entry is not None:
         tx.visits.alias(visit.id, ENTRY, visit.remote.calendar_entry)
+        await_entry(tx, visit, now)
         adopt_known(ctx, tx, visit)

@@ -1,7 +1,7 @@
 """How work is named, and small look-ups over the directory that several flows need."""
 
 from syncd.core.directory import Directory, Project
-from syncd.core.ids import AccountId
+from syncd.core.ids import AccountId, VisitId
 
 
 def booking_key(account: AccountId, booking: str) -> str:
@@ -11,6 +11,16 @@ def booking_key(account: AccountId, booking: str) -> str:
 def split_booking_key(key: str) -> tuple[AccountId, str]:
     account, _, booking = key.partition("|")
     return AccountId(account), booking
+
+
+def entry_gone(visit: VisitId) -> str:
+    """Name the memory that a scheduler's own entry vanished and its booking is yet to be read again."""
+    return f"entry_gone:{visit}"
+
+
+def awaited_entry(visit: VisitId) -> str:
+    """Name the memory of which scheduler's entry is awaited, and until when."""
+    return f"awaits:{visit}"
 
 
 def event_types_at(directory: Directory, account: AccountId) -> dict[str, list[tuple[Project, str]]]:

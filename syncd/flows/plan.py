@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from syncd.core.ids import AgentId
 from syncd.core.interval import Interval
 from syncd.core.publish import Delete, EventKey, Forget, HoldOff, Put, Step, next_step
 from syncd.flows.context import Context
-from syncd.flows.reconcile import desired, draft_of, is_past, restores
+from syncd.flows.reconcile import desired, draft_of, is_left, restores
 from syncd.store import Tx
 
 
@@ -27,14 +28,14 @@ def plan(ctx: Context, now: datetime) -> list[PlannedStep]:
     return [found[key] for key in sorted(found, key=lambda key: (key.calendar, found[key].interval, key.subject))]
 
 
-def _agent_plan(ctx: Context, tx: Tx, agent_id: str, now: datetime) -> list[PlannedStep]:
-    agent = next(one for id, one in ctx.directory.agents.items() if id == agent_id)
+def _agent_plan(ctx: Context, tx: Tx, agent_id: AgentId, now: datetime) -> list[PlannedStep]:
+    agent = ctx.directory.agents[agent_id]
     drafts, _ = desired(ctx, tx, agent, now)
     known = {one.key: one for ref in agent.calendars for one in tx.calendars.published_in(ref.id)}
     steps = []
     for key in sorted({*drafts, *known}):
         draft = drafts.get(key) or draft_of(ctx, tx, key, now)
-        if draft is None and is_past(known.get(key), False, now):
+        if is_left(ctx, tx, known.get(key), draft is not None, now):
             continue
         steps.append(_planned(key, next_step(draft, known.get(key), now, restore=restores(ctx, key))))
     return [one for one in steps if one is not None]

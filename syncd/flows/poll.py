@@ -7,7 +7,7 @@ from syncd.core.ids import AccountId, CalendarId
 from syncd.core.interval import Interval
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, event_types_at
-from syncd.flows.pull import needs_listing
+from syncd.flows.reading import needs_listing
 from syncd.ports import RemoteBooking, Scheduler
 from syncd.store import Tx
 from syncd.store.queue import WorkKind

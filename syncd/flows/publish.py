@@ -3,10 +3,13 @@
 An intent is durable before the network is used. Where an earlier outcome is unknown, the calendar is asked first.
 """
 
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from syncd.core.directory import CalendarRef
+from syncd.core.ids import AccountId
+from syncd.core.interval import Interval
 from syncd.core.publish import (
     Delete,
     EventDraft,
@@ -16,16 +19,30 @@ from syncd.core.publish import (
     Presence,
     Published,
     Put,
+    Step,
     next_step,
     recent_rewrites,
 )
-from syncd.errors import NotFound, Transient, VersionConflict
+from syncd.errors import NotFound, VersionConflict
 from syncd.flows.context import Context
-from syncd.flows.reconcile import draft_of, restores
+from syncd.flows.reconcile import draft_of, is_left, restores
 from syncd.flows.say import alert
 from syncd.ports import Calendar
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
+
+SYNCD = AccountId("syncd")
+LOOK_TWICE = timedelta(minutes=1)  # before a write of unknown outcome counts as never done (a replica may lag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One entry as the store has it: what is wanted, what we know, and whether a write has an unknown outcome."""
+
+    draft: EventDraft | None
+    known: Published | None
+    unsure: bool
+    left: bool
 
 
 def publish(ctx: Context, key_text: str, now: datetime) -> datetime | None:
@@ -34,65 +51,139 @@ def publish(ctx: Context, key_text: str, now: datetime) -> datetime | None:
     refs = ctx.directory.calendar(key.calendar)
     if not refs:
         return None  # dropped from the configuration: nothing remote is deleted (F46)
-    with ctx.store.read() as tx:
-        draft = draft_of(ctx, tx, key, now)
-        known = tx.calendars.published(key)
-        unsure = tx.calendars.intent(key) > 0
+    ctx.crashpoint("C15")
     calendar = ctx.calendar_of(refs[0])
-    if unsure:
-        known = _look(ctx, calendar, key, draft, known, now)
-    step = next_step(draft, known, now, restore=restores(ctx, key))
+    stands = _load(ctx, key, now)
+    if stands.unsure:
+        again = _look(ctx, calendar, refs, key, stands, now)
+        if again is not None:
+            return again
+        stands = _load(ctx, key, now)
+    if stands.left:
+        return None
+    if stands.draft is not None and _was_dragged(stands.known):
+        ctx.store.write(lambda tx: _have_heeded(tx, refs, now))
+        return None
+    _take(ctx, calendar, refs[0], key, next_step(stands.draft, stands.known, now, restore=restores(ctx, key)), now)
+    return None
+
+
+def _load(ctx: Context, key: EventKey, now: datetime) -> Standing:
+    with ctx.store.read() as tx:
+        draft, known = draft_of(ctx, tx, key, now), tx.calendars.published(key)
+        left = is_left(ctx, tx, known, draft is not None, now)
+        return Standing(draft=draft, known=known, unsure=tx.calendars.intent(key) > 0, left=left)
+
+
+def _was_dragged(known: Published | None) -> bool:
+    """Tell whether a person moved the entry and nobody has judged that yet: it is not written over before."""
+    if known is None or not known.key.subject.startswith("visit:"):
+        return False
+    return known.presence is Presence.CHANGED and known.seen_interval not in (None, known.interval)
+
+
+def _have_heeded(tx: Tx, refs: Sequence[CalendarRef], now: datetime) -> None:
+    tx.queue.touch_many(WorkKind.RECONCILE, sorted({ref.agent for ref in refs}), now)
+
+
+def _take(ctx: Context, calendar: Calendar, ref: CalendarRef, key: EventKey, step: Step, now: datetime) -> None:
     match step:
         case Put():
-            _put(ctx, calendar, refs[0], step, now)
+            _put(ctx, calendar, ref, step, now)
         case Delete(known=gone):
-            _delete(ctx, calendar, refs[0], gone, now)
-        case Forget(known=gone):
-            ctx.store.write(lambda tx: tx.calendars.forget(gone.key))
+            _delete(ctx, calendar, ref, gone, now)
+        case Forget():
+            ctx.store.write(lambda tx: _forget(tx, key))
         case HoldOff(known=left):
             ctx.store.write(lambda tx: _give_up(tx, left, now))
         case None:
             pass
-    return None
+
+
+# --- what became of a write without an answer -----------------------------------------------------------------------
 
 
 def _look(
-    ctx: Context, calendar: Calendar, key: EventKey, draft: EventDraft | None, known: Published | None, now: datetime
-) -> Published | None:
-    """Find out what an attempt without an answer did; what is found is ours and planned from there."""
-    uid = draft.uid if draft is not None else _uid_of(key)
+    ctx: Context, calendar: Calendar, refs: Sequence[CalendarRef], key: EventKey, stands: Standing, now: datetime
+) -> datetime | None:
+    """Find out what an attempt without an answer did and note it; returns when to look again before it is sure."""
+    uid = stands.draft.uid if stands.draft is not None else _uid_of(key)
     found = calendar.find(key, uid)
-    if found is None:
-        if known is not None:
-            gone = replace(known, presence=Presence.GONE)
-            ctx.store.write(lambda tx: tx.calendars.forget(key))
-            return None if draft is not None else gone
-        ctx.store.write(lambda tx: tx.calendars.forget(key))
+    return ctx.store.write(lambda tx: _note_look(tx, refs, key, stands, found, now))
+
+
+def _note_look(
+    tx: Tx, refs: Sequence[CalendarRef], key: EventKey, stands: Standing, found: Published | None, now: datetime
+) -> datetime | None:
+    if found is not None:
+        tx.calendars.remember(_as_found(found, stands.known, _intended(tx, key)))
+        tx.calendars.drop_entries(key.calendar, [found.remote_id])
+        _have_heeded(tx, refs, now)
         return None
-    kept = replace(found, content_hash="", rewrites=known.rewrites if known else ())
-    ctx.store.write(lambda tx: tx.calendars.remember(kept))
-    return kept
+    looked = tx.accounts.get(SYNCD, f"looked:{key}")
+    if stands.draft is None and (looked is None or now - datetime.fromisoformat(looked) < LOOK_TWICE):
+        tx.accounts.put(SYNCD, f"looked:{key}", looked or now.isoformat())
+        return now + LOOK_TWICE
+    _forget(tx, key)
+    return None
+
+
+def _as_found(found: Published, known: Published | None, intended: Interval | None) -> Published:
+    """Plan on from what stands there; where it is neither the old time nor the intended one, a person moved it."""
+    kept = replace(found, content_hash="", rewrites=known.rewrites if known is not None else ())
+    expected = {one for one in (intended, known.interval if known is not None else None) if one is not None}
+    if not expected or found.interval in expected:
+        return kept
+    before = intended or found.interval
+    return replace(kept, interval=before, presence=Presence.CHANGED, seen_interval=found.interval)
 
 
 def _uid_of(key: EventKey) -> str:
     return f"{key.subject.replace(':', '-', 1)}@syncd"
 
 
+def _intend(tx: Tx, key: EventKey, uid: str, draft: EventDraft | None, now: datetime) -> None:
+    """Note durably that the network is about to be used for this entry, and which time it is to get."""
+    tx.calendars.intend(key, uid, draft.content_hash if draft is not None else "", now)
+    tx.accounts.put(SYNCD, f"intended:{key}", "|".join(map(str, draft.interval.epoch)) if draft is not None else None)
+
+
+def _intended(tx: Tx, key: EventKey) -> Interval | None:
+    noted = tx.accounts.get(SYNCD, f"intended:{key}")
+    if noted is None:
+        return None
+    start, _, end = noted.partition("|")
+    return Interval.of_epoch(int(start), int(end))
+
+
+def _forget(tx: Tx, key: EventKey) -> None:
+    tx.calendars.forget(key)
+    _clear(tx, key)
+
+
+def _clear(tx: Tx, key: EventKey) -> None:
+    for name in ("looked", "intended"):
+        tx.accounts.put(SYNCD, f"{name}:{key}", None)
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
 def _put(ctx: Context, calendar: Calendar, ref: CalendarRef, step: Put, now: datetime) -> None:
     draft = step.draft
-    ctx.store.write(lambda tx: tx.calendars.intend(draft.key, draft.uid, draft.content_hash, now))
+    ctx.store.write(lambda tx: _intend(tx, draft.key, draft.uid, draft, now))
     ctx.crashpoint("C16")
+    ctx.crashpoint("C17")
     try:
         put = calendar.put(draft, step.known)
     except VersionConflict:
         _read_again(ctx, ref, draft.key, now)
-        raise Transient(f"{draft.key.calendar}: the entry changed meanwhile; it is read again", retry_after=1) from None
+        raise
     except NotFound as error:
         _vanished(ctx, step.known, error, now)
         return
     ctx.crashpoint("C19")
     earlier = recent_rewrites(step.known, now) if step.known is not None else _rewrites(ctx, draft.key, now)
-    rewrites = (*earlier, now) if step.rewrite else earlier
     kept = replace(
         put,
         content_hash=draft.content_hash,
@@ -101,10 +192,9 @@ def _put(ctx: Context, calendar: Calendar, ref: CalendarRef, step: Put, now: dat
         location=draft.location,
         presence=Presence.AS_PUT,
         seen_interval=None,
-        rewrites=rewrites,
+        rewrites=(*earlier, now) if step.rewrite else earlier,
     )
-    ctx.store.write(lambda tx: _remember(ctx, tx, kept, now))
-    ctx.crashpoint("C22")
+    ctx.store.write(lambda tx: _remember(ctx, tx, kept))
 
 
 def _rewrites(ctx: Context, key: EventKey, now: datetime) -> tuple[datetime, ...]:
@@ -113,10 +203,11 @@ def _rewrites(ctx: Context, key: EventKey, now: datetime) -> tuple[datetime, ...
     return recent_rewrites(known, now) if known is not None else ()
 
 
-def _remember(ctx: Context, tx: Tx, kept: Published, now: datetime) -> None:
-    ctx.crashpoint("C20")
+def _remember(ctx: Context, tx: Tx, kept: Published) -> None:
     tx.calendars.remember(kept)
     tx.calendars.drop_entries(kept.key.calendar, [kept.remote_id])  # a reading may have met it first
+    _clear(tx, kept.key)
+    ctx.crashpoint("C20")
 
 
 def _read_again(ctx: Context, ref: CalendarRef, key: EventKey, now: datetime) -> None:
@@ -133,25 +224,27 @@ def _vanished(ctx: Context, known: Published | None, error: NotFound, now: datet
         raise error
 
     def note(tx: Tx) -> None:
-        tx.calendars.remember(replace(known, presence=Presence.GONE))
-        tx.queue.touch_many(
-            WorkKind.RECONCILE, sorted({ref.agent for ref in ctx.directory.calendar(known.key.calendar)}), now
-        )
+        tx.calendars.settle_intent(known.key)
+        tx.calendars.remember(replace(known, presence=Presence.GONE, seen_interval=None))
+        _have_heeded(tx, ctx.directory.calendar(known.key.calendar), now)
 
     ctx.store.write(note)
 
 
 def _delete(ctx: Context, calendar: Calendar, ref: CalendarRef, known: Published, now: datetime) -> None:
+    """Delete our entry, or one that a scheduler wrote and left behind; only ours can be looked for afterwards."""
+    if not known.adopted:
+        ctx.store.write(lambda tx: _intend(tx, known.key, known.uid, None, now))
     ctx.crashpoint("C17")
     try:
         calendar.delete(known)
     except VersionConflict:
         _read_again(ctx, ref, known.key, now)
-        raise Transient(f"{known.key.calendar}: the entry changed meanwhile; it is read again", retry_after=1) from None
+        raise
     except NotFound:
         pass  # already gone is what we wanted
-    ctx.store.write(lambda tx: tx.calendars.forget(known.key))
-    ctx.crashpoint("C21")
+    ctx.crashpoint("C19")
+    ctx.store.write(lambda tx: _forget(tx, known.key))
 
 
 def _give_up(tx: Tx, left: Published, now: datetime) -> None:

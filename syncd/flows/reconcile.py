@@ -16,15 +16,17 @@ from syncd.core.publish import EventDraft, EventKey, Presence, Published, next_s
 from syncd.core.routing import rank_hosts
 from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Move, Refused, Visit, VisitState
 from syncd.errors import SlotTaken
-from syncd.flows.adoption import awaits_entry
+from syncd.flows.adoption import awaits_entry, retire
 from syncd.flows.book import Place, act_in, announce, judge, place_of
 from syncd.flows.context import Context
 from syncd.flows.hosts import busy_calendars
-from syncd.flows.say import message, task
+from syncd.flows.keys import entry_gone
+from syncd.flows.say import alert, message, recovered, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
 from syncd.store.visits import Cause
 
+ACTIVE = (VisitState.PENDING, VisitState.CONFIRMED)
 FAR = timedelta(days=3 * 366)
 MANY = 10_000
 
@@ -33,33 +35,88 @@ def reconcile(ctx: Context, key: str, now: datetime) -> datetime | None:
     """Bring one agent's visits and calendars together; returns when to look again, if time alone will change it."""
     agent = ctx.directory.agents.get(AgentId(key))
     if agent is None:
+        ctx.store.write(lambda tx: _flag_hostless(ctx, tx, AgentId(key), now))
         return None
+    ctx.store.write(lambda tx: _heed_silence(ctx, tx, agent, now))
     ctx.store.write(lambda tx: _heed_agent(ctx, tx, agent, now))
     ctx.store.write(lambda tx: _settle_conflicts(ctx, tx, agent, now))
     return ctx.store.write(lambda tx: _touch_publish(ctx, tx, agent, now))
+
+
+def agents_ahead(ctx: Context, tx: Tx, now: datetime) -> list[AgentId]:
+    """List whom a sweep looks at: every configured agent, and those who are none any more and still host visits."""
+    window = Interval(now, now + FAR)
+    hosts = {one.host for one in tx.visits.search(window=window, states=ACTIVE, limit=MANY) if one.host is not None}
+    return [*ctx.directory.agents, *sorted(hosts - {*ctx.directory.agents})]
+
+
+def _flag_hostless(ctx: Context, tx: Tx, agent: AgentId, now: datetime) -> None:
+    """An agent left the configuration with visits ahead: each is kept and flagged, its entries stay (F32)."""
+    for visit in tx.visits.search(window=Interval(now, now + FAR), agent=agent, states=ACTIVE, limit=MANY):
+        if visit.conflict is None or visit.conflict.reason is not ConflictReason.NO_HOST:
+            gone = Conflict(reason=ConflictReason.NO_HOST, since=now, detail=f"{agent} is no agent any more")
+            saved = tx.visits.save(replace(visit, conflict=gone), _by_daemon(now, f"{agent} is no agent any more"))
+            task(tx, "host_left", saved, now, key="left")
+
+
+def _heed_silence(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
+    """Say once that a calendar was not read for too long, where nothing else says why; and once that it is (S18)."""
+    for calendar in busy_calendars(agent):
+        state = tx.calendars.state(calendar)
+        since = state.read_at or state.failing_since
+        if since is None or now - since <= ctx.policy.max_staleness:
+            recovered(tx, "silent", calendar, now)
+        elif not _is_explained(ctx, tx, calendar):
+            text = f"{calendar} was last read at {since:%Y-%m-%d %H:%MZ}: {agent.id} is offered to nobody meanwhile"
+            alert(tx, "silent", calendar, text, now)
+
+
+def _is_explained(ctx: Context, tx: Tx, calendar: CalendarId) -> bool:
+    """Tell whether a standing alert about the calendar or its account already says what is wrong."""
+    return any(
+        tx.queue.notices(channel="alert", about=about, state="open") for about in (calendar, ctx.account_of(calendar))
+    )
 
 
 # --- what a person did to our entries -------------------------------------------------------------------------------
 
 
 def _heed_agent(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
-    for ref in publish_calendars(agent):
+    for ref in agent.calendars:
         for known in tx.calendars.published_in(ref.id):
-            if known.presence is not Presence.AS_PUT and known.key.subject.startswith("visit:"):
+            if known.presence is not Presence.AS_PUT or known.adopted:
                 _heed_entry(ctx, tx, agent, known, now)
 
 
 def _heed_entry(ctx: Context, tx: Tx, agent: Agent, known: Published, now: datetime) -> None:
+    if not known.key.subject.startswith("visit:") or known.interval.end <= now:
+        return
     visit = tx.visits.find(VisitId(known.key.subject.removeprefix("visit:")))
     if visit is None or not visit.active or visit.host != agent.id or visit.interval.end <= now:
         return
+    if known.adopted:
+        _heed_adopted(ctx, tx, agent, visit, known, now)
+    elif known.presence is Presence.GONE:
+        _heed_deletion(ctx, tx, agent, visit, known, now)
+    elif known.seen_interval not in (None, known.interval):
+        _heed_move(ctx, tx, agent, visit, known, known.seen_interval, now)
+
+
+def _heed_adopted(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Published, now: datetime) -> None:
+    """An entry that the scheduler wrote is never rewritten: it is let go of where the visit was moved here."""
+    if tx.accounts.get(visit.source.account, entry_gone(visit.id)) is not None:
+        return  # the booking is read again first: its scheduler may have cancelled or moved it
     if known.presence is Presence.GONE:
-        _heed_deletion(ctx, tx, agent, visit, now)
-    elif known.seen_interval is not None and known.seen_interval != visit.interval:
-        _heed_move(ctx, tx, agent, visit, known, now)
+        _heed_deletion(ctx, tx, agent, visit, known, now)
+    elif known.interval != visit.interval and visit.interval != visit.remote.interval:
+        retire(tx, known)
+    elif known.interval != visit.interval:
+        task(tx, "entry_moved", visit, now, key=str(known.interval.epoch[0]))
 
 
-def _heed_deletion(ctx: Context, tx: Tx, agent: Agent, visit: Visit, now: datetime) -> None:
+def _heed_deletion(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Published, now: datetime) -> None:
+    if known.interval != visit.interval and not known.adopted:
+        return  # it stood at another time: the visit moved since, and is published there
     match ctx.policy.on_agent_delete:
         case OnAgentDelete.ASK:
             task(tx, "entry_deleted", visit, now)
@@ -68,23 +125,36 @@ def _heed_deletion(ctx: Context, tx: Tx, agent: Agent, visit: Visit, now: dateti
                 ctx, tx, visit.id, Cancel(by=CancelReason.AGENT), _by_agent(agent, now, "deleted the calendar entry")
             )
         case OnAgentDelete.RESTORE:
-            pass  # publish puts it back
+            if known.adopted:  # not ours to write again: an entry of our own takes its place
+                tx.calendars.forget(known.key)
 
 
-def _heed_move(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Published, now: datetime) -> None:
-    """A drag is a wish, judged like a booking; a refused one is written back and the agent told once (C1)."""
-    wanted = known.seen_interval
+def _heed_move(
+    ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Published, wanted: Interval | None, now: datetime
+) -> None:
+    """A drag is a wish, judged like a booking; a refused one is written back and the agent told once (C1).
+
+    Judged either way: without a `seen_interval` the entry may be written over.
+    """
+    judged = replace(known, seen_interval=None)
     if wanted is None or ctx.policy.on_agent_move is OnAgentMove.RESTORE:
+        tx.calendars.remember(judged)
         return
-    outcome: Visit | Refused = Refused(reason="length", detail="a visit keeps its length")
-    if wanted.length == visit.interval.length:
-        command = Move(start=wanted.start)
-        outcome = act_in(ctx, tx, visit.id, command, _by_agent(agent, now, "moved the calendar entry"))
+    outcome = _moved(ctx, tx, agent, visit, wanted, now)
     if isinstance(outcome, Refused):
         body = {"about": "move_refused", "reason": outcome.reason, "wanted": wanted.start.isoformat()}
         message(tx, "agent_notice", visit, now, to=f"agent:{agent.id}:{wanted.epoch[0]}", body=body)
+        tx.calendars.remember(judged)
         return
-    tx.calendars.remember(replace(known, presence=Presence.AS_PUT, interval=wanted, seen_interval=None))
+    tx.calendars.remember(replace(judged, presence=Presence.AS_PUT, interval=wanted))
+
+
+def _moved(ctx: Context, tx: Tx, agent: Agent, visit: Visit, wanted: Interval, now: datetime) -> Visit | Refused:
+    if wanted == visit.interval:
+        return visit
+    if wanted.length != visit.interval.length:
+        return Refused(reason="length", detail="a visit keeps its length")
+    return act_in(ctx, tx, visit.id, Move(start=wanted.start), _by_agent(agent, now, "moved the calendar entry"))
 
 
 def _by_agent(agent: Agent, now: datetime, note: str) -> Cause:
@@ -102,15 +172,13 @@ def _settle_conflicts(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None
     for visit in visits:
         if visit.id in clashes:
             _resolve(ctx, tx, clashes[visit.id], now)
-        elif visit.conflict is not None and visit.conflict.reason is ConflictReason.BUSY:
-            tx.visits.save(replace(visit, conflict=None), _by_daemon(now, "the busy block is gone"))
+        elif visit.conflict is not None and visit.conflict.reason in (ConflictReason.BUSY, ConflictReason.NO_HOST):
+            tx.visits.save(replace(visit, conflict=None), _by_daemon(now, "what spoke against the visit is gone"))
 
 
 def upcoming(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> list[Visit]:
     """List the agent's active visits that have not ended."""
-    window = Interval(now, now + FAR)
-    states = (VisitState.PENDING, VisitState.CONFIRMED)
-    found = tx.visits.search(window=window, agent=agent.id, states=states, limit=MANY)
+    found = tx.visits.search(window=Interval(now, now + FAR), agent=agent.id, states=ACTIVE, limit=MANY)
     return [visit for visit in found if visit.interval.end > now]
 
 
@@ -123,13 +191,14 @@ def _resolve(ctx: Context, tx: Tx, clash: Clash, now: datetime) -> None:
     visit = clash.visit
     fixed = visit.source.account in _fixed_accounts(ctx)
     place = place_of(ctx, visit.project, visit.event_type) if visit.project is not None else None
-    if isinstance(place, Place) and may_reassign(visit, ctx.policy.on_conflict, scheduler_fixed=fixed):
-        if visit.interval.start > now and _reassign(ctx, tx, visit, place, now):
-            return
+    allowed = visit.interval.start > now and may_reassign(visit, ctx.policy.on_conflict, scheduler_fixed=fixed)
+    if allowed and isinstance(place, Place) and _reassign(ctx, tx, visit, place, now):
+        return
     if visit.conflict is None:
-        flagged = replace(visit, conflict=Conflict(reason=ConflictReason.BUSY, since=now, detail=clash.block.calendar))
-        saved = tx.visits.save(flagged, _by_daemon(now, f"a busy block of {clash.block.calendar} lies on the visit"))
-        task(tx, "busy_conflict", saved, now, key=f"{int(clash.block.interval.start.timestamp())}")
+        flag = Conflict(reason=ConflictReason.BUSY, since=now, detail=clash.block.calendar)
+        cause = _by_daemon(now, f"a busy block of {clash.block.calendar} lies on the visit")
+        visit = tx.visits.save(replace(visit, conflict=flag), cause)
+    task(tx, "busy_conflict", visit, now, key=f"{clash.block.interval.epoch[0]}")
 
 
 def _fixed_accounts(ctx: Context) -> set[AccountId]:
@@ -172,7 +241,7 @@ def _touch_publish(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> datetim
         for key in sorted({*drafts, *known})
         if next_step(drafts.get(key), known.get(key), now, restore=restores(ctx, key)) is not None
         and (key in drafts or key.calendar not in shared or not is_wanted(ctx, tx, key, now))
-        and not is_past(known.get(key), key in drafts, now)
+        and not is_left(ctx, tx, known.get(key), key in drafts, now)
     ]
     for key in keys:
         tx.queue.touch(WorkKind.PUBLISH, str(key), now, group=ctx.account_of(key.calendar))
@@ -184,11 +253,14 @@ def restores(ctx: Context, key: EventKey) -> bool:
     return ctx.policy.on_agent_delete is OnAgentDelete.RESTORE or key.subject.startswith("mirror:")
 
 
-def is_past(known: Published | None, wanted: bool, now: datetime) -> bool:
-    """What is over stays as it stands: history in the agent's calendar is the agent's."""
-    return (
-        known is not None and not wanted and known.interval.end <= now and not known.key.subject.startswith("mirror:")
-    )
+def is_left(ctx: Context, tx: Tx, known: Published | None, wanted: bool, now: datetime) -> bool:
+    """Tell whether an entry stays as it stands: what is over is history, what lost its host waits for a decision."""
+    if known is None or wanted:
+        return False
+    if known.interval.end <= now:
+        return True
+    visit = tx.visits.find(VisitId(known.key.subject.removeprefix("visit:")))
+    return visit is not None and visit.active and visit.host not in ctx.directory.agents
 
 
 def desired(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> tuple[dict[EventKey, EventDraft], list[datetime]]:
@@ -214,9 +286,10 @@ def _visit_drafts(
     drafts: dict[EventKey, EventDraft] = {}
     waits: list[datetime] = []
     for visit in visits:
-        adopted = {one.key.calendar for one in tx.calendars.published_of(visit_subject(visit.id)) if one.adopted}
-        here = adopted & {ref.id for ref in agent.calendars}
-        until = awaits_entry(ctx, visit, now) if not here else None
+        calendars = {ref.id for ref in agent.calendars}
+        stand = [one for one in tx.calendars.published_of(visit_subject(visit.id)) if one.key.calendar in calendars]
+        here = {one.key.calendar for one in stand if one.adopted}
+        until = awaits_entry(tx, visit, now) if not stand else None
         waits += [until] if until is not None else []
         for ref in agent.calendars:
             if ref.id in here or (ref.role is CalendarRole.PUBLISH and not here and until is None):
