@@ -1,15 +1,16 @@
 """What time of a host may be booked: one arithmetic for the page, the API, a booking, a move and a reassignment.
 
-Seconds since the epoch and bits, because this is the hot path: a host is one integer with a bit per candidate start.
+Seconds since the epoch and bytes, because this is the hot path: a host is one byte per candidate start, and how many
+hosts are free is one addition of long integers.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import compress
+from itertools import chain, compress
 
 from syncd.core.event_type import Assignment, EventType
 from syncd.core.hours import booking_window_end, day_interval, local_day
@@ -19,7 +20,7 @@ from syncd.core.visit import Slot
 
 Seconds = tuple[int, int]  # from, to: half-open, UTC epoch seconds
 
-ZEROS_AND_ONES = bytes.maketrans(b"01", b"\x00\x01")
+BYTE = 255  # what a byte can count to
 SECOND = timedelta(seconds=1)
 
 
@@ -28,8 +29,9 @@ class HostTime:
     """One agent's time around the window that is looked at.
 
     `open` is sorted and does not overlap: the grid of starts is counted from the beginning of each interval, and a
-    visit may run on from one into the next where they touch. `busy` are strangers' blocks, sorted; `holds` are the
-    guards of other visits. `counts` are visits of the event type per local day, for the daily cap.
+    visit may run on from one into the next where they touch. `busy` are strangers' blocks, `holds` the guards of
+    other visits, both sorted; blocks may overlap one another. `counts` are the agent's visits of the event type per
+    local day, for the daily cap.
     """
 
     agent: AgentId
@@ -42,23 +44,14 @@ class HostTime:
 
 @dataclass(frozen=True, slots=True)
 class FreeStarts:
-    """The starts on one host's grid, and which of them are free: bit i stands for `starts[i]`.
+    """The starts on one host's grid, and a byte for each: 1 where it is free, 0 where it is taken.
 
     It says nothing of notice and window, which depend on the present; so it may be kept for as long as the host's
-    hours, blocks and holds stay as they are.
+    hours, blocks, holds and counts stay as they are.
     """
 
-    starts: Sequence[int]
-    free: int
-
-    def between(self, first: int, end: int) -> Iterator[int]:
-        """Yield the free starts from `first` up to, not including, `end`."""
-        low, high = bisect_left(self.starts, first), bisect_left(self.starts, end)
-        if low >= high:
-            return iter(())
-        bits = self.free >> low & ((1 << high - low) - 1)
-        flags = f"{bits:0{high - low}b}".encode().translate(ZEROS_AND_ONES)
-        return compress(self.starts[low:high], reversed(flags))
+    starts: tuple[int, ...]
+    free: bytes
 
 
 # --- what is listed -------------------------------------------------------------------------------------------------
@@ -88,41 +81,77 @@ def listed(
     """Do the same from free starts worked out before; None stands for a host who is closed."""
     first = _round_up(max(window.start, _earliest(event_type, now, zone)))
     end = _round_up(min(window.end, booking_window_end(event_type.window, now, zone, holidays)))
-    counts: Counter[int] = Counter()
-    for host in hosts:
-        if host is not None:
-            counts.update(host.between(first, end))
     needed = len(hosts) if event_type.assignment is Assignment.COLLECTIVE else 1
+    counts = _counted([host for host in hosts if host is not None], first, end)
     length = _whole(event_type.duration)
-    return [_slot(start, length, counts[start]) for start in sorted(counts) if counts[start] >= needed]
+    return [_slot(start, length, free) for start, free in counts if free >= needed]
+
+
+def _counted(hosts: Sequence[FreeStarts], first: int, end: int) -> Iterable[tuple[int, int]]:
+    """Return each start from `first` up to, not including, `end` that is free, with the number of hosts, by start."""
+    grids: dict[int, list[FreeStarts]] = {}
+    for host in hosts:
+        grids.setdefault(id(host.starts), []).append(host)
+    parts = [
+        _counted_on_grid(alike[at : at + BYTE], first, end)
+        for alike in grids.values()
+        for at in range(0, len(alike), BYTE)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    counts: Counter[int] = Counter()
+    for part in parts:
+        counts.update(dict(part))
+    return sorted(counts.items())
+
+
+def _counted_on_grid(hosts: Sequence[FreeStarts], first: int, end: int) -> Iterable[tuple[int, int]]:
+    """Do it for up to 255 hosts who share a grid: their bytes, read as long integers, are added all at once."""
+    starts = hosts[0].starts
+    low = bisect_left(starts, first)
+    high = bisect_left(starts, end, low)
+    total = sum(int.from_bytes(host.free[low:high], "little") for host in hosts)
+    counts = total.to_bytes(high - low, "little")
+    return zip(compress(starts[low:high], counts), filter(None, counts), strict=True)
 
 
 def free_starts(event_type: EventType, host: HostTime, zone: str) -> FreeStarts:
     """Work out which starts on a host's grid meet no block, no hold and no full day."""
-    starts = _grid(event_type, host.open)
-    before, after = _whole(event_type.buffer_before), _whole(event_type.duration + event_type.buffer_after)
-    taken = 0
-    for begin, end in (
-        *host.busy,
-        *host.holds,
-    ):  # a guard starts `before` early and ends `after` late; touching is free
-        low = bisect_right(starts, begin - after)
-        high = bisect_left(starts, end + before, low)
-        taken |= ((1 << high - low) - 1) << low
+    starts = _grid(tuple(host.open), _whole(event_type.duration), _whole(event_type.increment))
+    free = bytearray(b"\x01" if event_type.daily_cap != 0 else b"\x00") * len(starts)
+    for taken in (host.busy, host.holds):
+        _clear(free, starts, taken, event_type)
     for day in _full_days(event_type, host.counts):
         low, high = (bisect_left(starts, moment) for moment in day_interval(day, zone).epoch)
-        taken |= ((1 << high - low) - 1) << low
-    everything = (1 << len(starts)) - 1 if event_type.daily_cap != 0 else 0
-    return FreeStarts(starts, everything & ~taken)
+        free[low:high] = bytes(high - low)
+    return FreeStarts(starts, bytes(free))
 
 
-def _grid(event_type: EventType, spans: Sequence[Seconds]) -> list[int]:
-    """List the starts whose visit lies inside open hours: every increment from the beginning of each interval."""
-    length, step = _whole(event_type.duration), _whole(event_type.increment)
-    starts: list[int] = []
-    for (begin, end), reach in zip(spans, _reaches(spans), strict=True):
-        starts.extend(range(begin, min(end, reach - length + 1), step))
-    return starts
+def _clear(free: bytearray, starts: Sequence[int], taken: Sequence[Seconds], event_type: EventType) -> None:
+    """Mark the starts whose visit with its buffers would overlap one of these, in one walk; touching is free."""
+    before, after = _whole(event_type.buffer_before), _whole(event_type.duration + event_type.buffer_after)
+    low, count = 0, len(starts)
+    for begin, end in taken:
+        if low == count:
+            return
+        if end + before <= starts[low]:  # over before the next start that is still in question
+            continue
+        low = bisect_right(starts, begin - after, low)
+        high = bisect_left(starts, end + before, low)
+        free[low:high] = bytes(high - low)
+        low = high
+
+
+@lru_cache(maxsize=64)
+def _grid(spans: tuple[Seconds, ...], length: int, step: int) -> tuple[int, ...]:
+    """List the starts whose visit lies inside open hours: every increment from the beginning of each interval.
+
+    Hosts with the same hours are handed the same tuple; that is how `_counted` knows them.
+    """
+    reached = zip(spans, _reaches(spans), strict=True)
+    return tuple(
+        chain.from_iterable(range(begin, min(end, reach - length + 1), step) for (begin, end), reach in reached)
+    )
 
 
 def _reaches(spans: Sequence[Seconds]) -> list[int]:
