@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +126,8 @@ class ControlServer:
             self._places.release()
 
     def _answer(self, asked: bytes, line: "_Line") -> None:
+        if not asked:
+            return  # somebody only looked whether we are here
         try:
             call = _read_call(asked)
         except (ValueError, RecursionError) as error:
@@ -149,6 +151,8 @@ class _Line:
 
 
 def _read_call(asked: bytes) -> Call:
+    if len(asked) > LONGEST_CALL:  # readline() of a pair of buffers may exceed its limit a little
+        raise ValueError("too long")
     words = json.loads(asked)
     if not isinstance(words, dict) or not isinstance(words.get("name"), str):
         raise ValueError("a name is missing")
@@ -186,11 +190,18 @@ def _converse(door: socket.socket, call: Call, tell: Tell) -> Answer:
     try:
         with door.makefile("rwb") as line:
             _Line(line).say({"name": call.name, "args": call.args, "actor": call.actor})
-            for heard in line:
-                words = json.loads(heard)
-                if "progress" not in words:
-                    return Answer(code=int(words["code"]), body=words["body"])
-                tell(words["progress"])
+            answer = _listen(line, tell)
     except (OSError, ValueError) as error:
         raise NoAnswer(f"the daemon's answer broke off ({error}); its log says why") from error
-    raise NoAnswer("the daemon ended the call without an answer; its log says why")
+    if answer is None:
+        raise NoAnswer("the daemon ended the call without an answer; its log says why")
+    return answer
+
+
+def _listen(line: Iterable[bytes], tell: Tell) -> Answer | None:
+    for heard in line:
+        words = json.loads(heard)
+        if "progress" not in words:
+            return Answer(code=int(words["code"]), body=words["body"])
+        tell(words["progress"])
+    return None

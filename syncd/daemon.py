@@ -111,7 +111,7 @@ class Daemon:
 
     def _where(self) -> str:
         assert self._server is not None  # noqa: S101 - asked only after it started
-        return str(self._server.address)
+        return ":".join(map(str, self._server.address))
 
     def _loop(self) -> None:
         while True:

@@ -48,6 +48,7 @@ LEASE = timedelta(minutes=2)  # longer than the total deadline of any call
 POISON = 5  # attempts of something that crashes before it is a dead letter (F37)
 BREAKER = 3  # failures in a row before an account rests
 REST_LONGEST = timedelta(minutes=15)
+NOTED_EVERY = timedelta(seconds=30)  # an account's last success, for `status`
 
 
 def account_of(work: Work) -> AccountId | None:
@@ -76,11 +77,12 @@ def _done(tx: Tx, work: Work, due: datetime | None, now: datetime) -> None:
     if account is None:
         return
     state = tx.accounts.state(account)
-    if state.failures or state.parked or state.error:
+    ailing = bool(state.failures or state.parked or state.error)
+    if ailing or state.last_success is None or now - state.last_success > NOTED_EVERY:
         cleared = replace(state, failures=0, failing_since=None, not_before=None, parked="", error="", last_success=now)
         tx.accounts.save_state(cleared)
-        for kind in ("account_down", "sign_in"):
-            recovered(tx, kind, account, now)
+    for kind in ("account_down", "sign_in") if ailing else ():
+        recovered(tx, kind, account, now)
 
 
 def _failed(ctx: Context, work: Work, error: ConnectorError) -> None:

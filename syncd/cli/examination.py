@@ -78,7 +78,8 @@ def _permissions(config_file: Path, config: "Config") -> Iterator[Check]:
     folder = config.daemon.state_dir
     inside = [one for one in folder.iterdir() if one.is_file() or one.is_dir()] if folder.is_dir() else []
     yield from _secrecy("state", [folder, *inside] if folder.is_dir() else [])
-    yield from _secrecy("secret", config.secret_files)
+    if config.secret_files:
+        yield from _secrecy("secret", config.secret_files)
     inline = any("secret" in one or "token" in one or "password" in one for one in config.warnings)
     if inline:
         yield from _secrecy("configuration file with secrets in it", [config_file])
@@ -90,7 +91,7 @@ def _secrecy(what: str, paths: Iterable[Path]) -> Iterator[Check]:
         mode = stat.S_IMODE(one.stat().st_mode)
         yield fail(what, f"{one} may be read by others ({mode:04o})", f"chmod go= '{one}'")
     if not open_to_others:
-        yield ok(what, "readable by nobody else")
+        yield ok(what, "to be read by nobody else")
 
 
 def _sqlite() -> Check:

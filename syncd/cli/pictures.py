@@ -60,7 +60,7 @@ def _account(one: Json) -> list[str]:
 
 def _source(one: Json) -> list[str]:
     age, cursor = lasting(one["age_seconds"]), one["cursor"] or ""
-    short = cursor if len(cursor) <= 16 else f"…{cursor[-15:]}"
+    short = cursor if len(cursor) <= 16 else f"{cursor[:15]}…"
     return row((one["calendar"], one["agents"], one["roles"], one["state"], age, short, one["error"]))
 
 
