@@ -8,6 +8,7 @@ from typing import Any
 from syncd.config.problems import Path, Problem, dotted
 
 LARGEST = 2**20  # bytes; ten thousand agents fit
+DEEPEST = 32  # parts of a dotted key; tomllib takes quadratic time over them
 
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _STRING = re.compile(r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL)
@@ -23,6 +24,7 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self.twice: list[tuple[Path, int, int]] = []  # path, line, line of the first
+        self.too_deep: int | None = None  # the line of a key with too many parts
         self._lines: dict[Path, int] = {}
         self._explicit: set[Path] = set()
         self._tables: dict[Path, int] = {}  # arrays of tables -> how many so far
@@ -36,6 +38,9 @@ class Lines:
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
+
+    def _line(self) -> int:
+        return bisect_right(self._breaks, self._at - 1) + 1
 
     @property
     def last(self) -> int:
@@ -70,12 +75,15 @@ class Lines:
                 parts.append(str(tomllib.loads(f"key = {self._take(_STRING)}")["key"]))
             else:
                 parts.append(self._take(_BARE))
+            if len(parts) > DEEPEST:
+                self.too_deep = self._line()
+                raise ValueError(self._at)
             if not _DOT.match(self._text, self._at):
                 return parts
             self._take(_DOT)
 
     def _header(self) -> Path:
-        line = bisect_right(self._breaks, self._at - 1) + 1
+        line = self._line()
         array = self._text.startswith("[[", self._at)
         self._at += 2 if array else 1
         self._skip()
@@ -94,7 +102,7 @@ class Lines:
         return path
 
     def _pair(self, prefix: Path, result: Path) -> Path:
-        line = bisect_right(self._breaks, self._at - 1) + 1
+        line = self._line()
         path = prefix
         for part in self._key():
             path += (part,)
@@ -131,7 +139,7 @@ class Lines:
             if end == "}":
                 self._pair(path, path)
             else:
-                self._lines[(*path, number)] = bisect_right(self._breaks, self._at - 1) + 1
+                self._lines[(*path, number)] = self._line()
                 self._value((*path, number))
                 number += 1
             self._skip()
@@ -151,6 +159,8 @@ def read_toml(text: bytes) -> tuple[dict[str, Any], Lines, list[tuple[int, Probl
         line = text.count(b"\n", 0, error.start) + 1
         return {}, Lines(""), [(line, Problem((), "this is not UTF-8 text; save the file as UTF-8"))]
     lines = Lines(plain)
+    if lines.too_deep is not None:
+        return {}, lines, [(lines.too_deep, Problem((), "lists or tables are nested too deeply"))]
     try:
         return tomllib.loads(plain), lines, []
     except tomllib.TOMLDecodeError as error:

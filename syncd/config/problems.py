@@ -43,12 +43,12 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return the remedy for a name that is not known: the nearest right one, else those there are."""
+def nearest(name: str, known: Collection[str], shown: Collection[str] | None = None) -> str:
+    """Return the remedy for a name that is not known: the nearest right one, else those there are (or `shown`)."""
     found = difflib.get_close_matches(name.casefold(), [one.casefold() for one in known], 1, 0.6)
     if found:
         return f"did you mean {quoted(next(one for one in known if one.casefold() == found[0]))}?"
-    return f"known: {listed(known)}" if known else "none is defined"
+    return f"known: {listed(known if shown is None else shown)}" if known else "none is defined"
 
 
 def of_validation(error: ValidationError, model: type[BaseModel], raw: Any, path: Path) -> list[Problem]:
@@ -56,7 +56,7 @@ def of_validation(error: ValidationError, model: type[BaseModel], raw: Any, path
     problems: dict[Path, Problem] = {}
     for one in error.errors(include_url=False):
         place, inside = _place(one["loc"], raw)
-        problem = Problem(path + place, _words(one["type"], one, _fields(model, place, inside)))
+        problem = Problem(path + place, _words(one["type"], one, _fields(model, place), inside))
         problems.setdefault(problem.path, problem)
     return list(problems.values())
 
@@ -79,14 +79,12 @@ def _place(loc: tuple[int | str, ...], raw: Any) -> tuple[Path, Any]:
     return tuple(place), holder
 
 
-def _fields(model: type[BaseModel], place: Path, holder: Any) -> list[str]:
-    """List the keys that the table around a place may have and does not have yet."""
+def _fields(model: type[BaseModel], place: Path) -> list[str]:
+    """List the keys that the table around a place may have."""
     fields: Any = model
     for part in place[:-1]:
         fields = _inner(fields, part)
-    names = keys_of(fields) if isinstance(fields, type) and issubclass(fields, BaseModel) else []
-    given = holder if isinstance(holder, dict) else {}
-    return [name for name in names if name not in given] or names
+    return keys_of(fields) if isinstance(fields, type) and issubclass(fields, BaseModel) else []
 
 
 def _inner(model: Any, part: str | int) -> Any:
@@ -128,17 +126,17 @@ SHOULD_BE = {
 }
 
 
-def _words(kind: str, error: Any, known: list[str]) -> str:
+def _words(kind: str, error: Any, known: list[str], holder: Any) -> str:
     if kind == "extra_forbidden":
-        return f"is no key of this table; {nearest(str(error['loc'][-1]), known)}"
+        free = [name for name in known if name not in holder]
+        return f"is no key of this table; {nearest(str(error['loc'][-1]), known, free)}"
     if kind in ("value_error", "assertion_error"):
         return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in ("literal_error", "enum"):
         return _not_one_of(error)
     if kind in SHOULD_BE:
         return SHOULD_BE[kind]
-    text = str(error["msg"])
-    return text[:1].lower() + text[1:]
+    return str(error["msg"]).removeprefix("Input ")
 
 
 def _not_one_of(error: Any) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, S
 from syncd.config.holiday_codes import read_holidays
 from syncd.config.values import (
     BookingWindow,
+    Color,
     Day,
     Duration,
     Email,
@@ -18,6 +19,7 @@ from syncd.config.values import (
     Listen,
     Locale,
     Network,
+    Phone,
     QuietHours,
     Spans,
     Template,
@@ -220,7 +222,7 @@ class AgentTable(Table):
     """Name that clients read."""
     email: Email
     """Address; it finds the agent at a scheduler, once."""
-    mobile: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{6,40}$")] | None = None
+    mobile: Phone | None = None
     """Telephone number with country code."""
     hours: Key
     """Name of the working hours."""
@@ -356,7 +358,7 @@ class EventTypeTable(Table):
     """Place of the calendar entry."""
     description: Text = ""
     """What the client reads before booking."""
-    color: Annotated[str, StringConstraints(pattern=r"^(#[0-9A-Fa-f]{6})?$")] = ""
+    color: Color = ""
     """Colour on pages: "#3366cc"."""
     questions: list[QuestionTable] = []
     """What the client is asked; answers are {{ respuesta_1 }} and so on."""

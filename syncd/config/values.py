@@ -31,6 +31,8 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _WHEN = re.compile(r"(?P<by>\d{1,6}[smhdw]) (?P<way>before|after) (?P<anchor>booking|start)")
 _HOLE = re.compile(r"\{\{(.*?)\}\}")
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\]+")
+_PHONE = re.compile(r"\+?[0-9 ()./-]{6,40}")
+_COLOR = re.compile(r"(#[0-9A-Fa-f]{6})?")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 
 
@@ -165,6 +167,20 @@ def read_email(value: Any) -> str:
     return text
 
 
+def read_phone(value: Any) -> str:
+    text = text_of(value, '"+56 9 1234 5678"').strip()
+    if not _PHONE.fullmatch(text):
+        raise ValueError(f'{quoted(text)} is no telephone number; write "+56 9 1234 5678"')
+    return text
+
+
+def read_color(value: Any) -> str:
+    text = text_of(value, '"#3366cc"')
+    if not _COLOR.fullmatch(text):
+        raise ValueError(f'{quoted(text)} is no colour; write "#3366cc"')
+    return text
+
+
 def read_url(value: Any) -> str:
     """Read an http(s) address without user, query or fragment; the slash at its end is taken off."""
     text = text_of(value, '"https://visitas.example.cl"')
@@ -264,6 +280,8 @@ Day = Annotated[date, BeforeValidator(read_day), _schema(r"^\d{4}-\d\d-\d\d$", "
 Zone = Annotated[str, BeforeValidator(read_zone), _schema(None, "America/Santiago")]
 Locale = Annotated[str, BeforeValidator(read_locale), _schema(r"^(es|it|en|de)(_[A-Z]{2})?$", "es_CL")]
 Email = Annotated[str, BeforeValidator(read_email), _schema(None, "ana@example.cl")]
+Phone = Annotated[str, BeforeValidator(read_phone), _schema(None, "+56 9 1234 5678")]
+Color = Annotated[str, BeforeValidator(read_color), _schema(r"^(#[0-9A-Fa-f]{6})?$", "#3366cc")]
 Url = Annotated[str, BeforeValidator(read_url), _schema(r"^https?://", "https://visitas.example.cl")]
 Listen = Annotated[str, BeforeValidator(read_listen), _schema(None, "127.0.0.1:8420")]
 Network = Annotated[str, BeforeValidator(read_network), _schema(None, "127.0.0.1")]
