@@ -147,10 +147,11 @@ class Subscription:
     active: bool = True
     expires_at: datetime | None = None
     note: str = ""
+    memo: str = ""  # what the connector needs to renew or stop it; opaque to everybody else
 
 
 class Push(Protocol):
-    """A provider that calls us."""
+    """A provider that calls us about everything of one account."""
 
     def subscriptions(self) -> Sequence[Subscription]:
         """List ours (those whose callback starts with our public address)."""
@@ -159,6 +160,38 @@ class Push(Protocol):
     def subscribe(self, callback: str) -> Subscription: ...
 
     def unsubscribe(self, subscription: Subscription) -> None: ...
+
+
+class Watch(Protocol):
+    """A provider that calls us about one calendar. What it needs to renew or stop is in Subscription.memo."""
+
+    def start(self, callback: str) -> Subscription:
+        """Make a new subscription; the listener must be up, some providers call back while this call is open."""
+        ...
+
+    def renew(self, subscription: Subscription) -> Subscription | None:
+        """Prolong it; None where that cannot be done and a new one must be started before the old one ends."""
+        ...
+
+    def stop(self, subscription: Subscription) -> None:
+        """End it; one already gone is a success."""
+        ...
+
+    def strays(self, known: Collection[str]) -> Sequence[Subscription]:
+        """List subscriptions of ours for this calendar whose ids we do not know, where the provider can tell."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One webhook call as it came in."""
+
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    now: datetime
+    query: str = ""  # as sent, not decoded
+    live: Callable[[str], str | None] = lambda _subscription: None  # id of a subscription we hold -> its calendar id
+    secret: Callable[[str], bytes] = lambda _purpose: b""  # purpose -> a key derived from the daemon's secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +215,8 @@ class Delivery:
     unreadable: str | None = None
     unwanted: bool = False  # understood, signed, and of no interest
     event_type: str | None = None
+    echo: str | None = None  # a provider's handshake: answered with this text, nothing is kept
+    ignored: str | None = None  # why the call counts for nothing (an unknown channel): answered, counted, not kept
 
 
 class Hook(Protocol):
@@ -190,6 +225,42 @@ class Hook(Protocol):
     def __call__(
         self, account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime
     ) -> Delivery: ...
+
+
+class FreeBusy(Protocol):
+    """A last look at calendars just before a write."""
+
+    def busy(self, names: Sequence[str], window: Interval) -> Mapping[str, Sequence[Interval] | None]:
+        """Return the busy time of each calendar, None where it is unknown: unknown is never free."""
+        ...
+
+
+class Changes(Protocol):
+    """A scheduler that lets its bookings be changed from outside. Doing what is done already is a success."""
+
+    def confirm(self, booking_id: str) -> None: ...
+
+    def decline(self, booking_id: str, reason: str) -> None: ...
+
+    def move(self, booking_id: str, start: datetime, reason: str) -> str:
+        """Give the booking another time; returns its id from now on."""
+        ...
+
+    def reassign(self, booking_id: str, host_id: str) -> None: ...
+
+    def hold(self, event_type: str, interval: Interval) -> str | None:
+        """Reserve a slot at the scheduler for some minutes; None where it is not free."""
+        ...
+
+
+class Tokens(Protocol):
+    """Where a connector keeps the sign-in of one account, sealed; it never sees the store."""
+
+    def load(self) -> bytes | None: ...
+
+    def save(self, token: bytes) -> None:
+        """Keep the token durably; returns when it is safe to use a rotated one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +275,7 @@ class Environment:
     time_zone: str = "UTC"  # the installation's
     public_url: str = ""
     wsgi: Mapping[str, Any] = field(default_factory=dict)  # base URL -> WSGI application served in this very process
+    tokens: Callable[[AccountId], Tokens] | None = None  # None: nothing can be kept (check-config without a store)
     counted: Callable[[str], None] | None = None  # told the account (else the host) of every request sent
 
 
@@ -224,6 +296,7 @@ class CalendarUse:
     name: str  # as the configuration writes it
     time_zone: str
     emails: frozenset[str] = frozenset()
+    subject: str = ""  # the agent's own address: as whom a service account comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,3 +311,7 @@ class ConnectorSpec:
     scheduler: Callable[[AccountId, Any, Environment], Scheduler] | None = None
     push: Callable[[AccountId, Any, Environment], Push] | None = None
     hook: Hook | None = None
+    watch: Callable[[AccountId, Any, Environment, CalendarUse], Watch] | None = None
+    free_busy: Callable[[AccountId, Any, Environment, CalendarUse], FreeBusy] | None = None
+    changes: Callable[[AccountId, Any, Environment], Changes] | None = None
+    sign_in: Callable[[AccountId, Any, Environment, Callable[[str], None]], None] | None = None  # …, tells the person
