@@ -10,9 +10,9 @@ from syncd.core.publish import EventKey, Presence, Published
 from syncd.store import rows
 from syncd.store.engine import Db, chunks, first
 from syncd.store.entries import Entries
-from syncd.store.records import CalendarState, Entry
+from syncd.store.records import CalendarState, Entry, Glance
 
-__all__ = ["CalendarState", "Calendars", "Entry"]
+__all__ = ["CalendarState", "Calendars", "Entry", "Glance"]
 
 
 class Calendars:
@@ -84,6 +84,14 @@ class Calendars:
         """Return numbers that change whenever the blocks of these calendars do (for cached masks)."""
         found: dict[str, int] = dict(self._db.tuples("calendar_revisions", calendars=calendars))
         return tuple(found.get(one, 0) for one in calendars)
+
+    def glances(self, calendars: Sequence[CalendarId]) -> dict[CalendarId, Glance]:
+        """Return for each of these calendars, in one question, what decides whether its busy time is known."""
+        found = {
+            row["name"]: Glance(row["revision"], rows.maybe_moment(row["read_at"]), row["attention"])
+            for row in self._db.rows("calendar_glances", calendars=calendars)
+        }
+        return {one: found.get(one, Glance(0, None, "")) for one in calendars}
 
     def count_future(self, calendar: CalendarId, now: datetime) -> int:
         """Count remembered entries (strangers' and ours) with time after `now`; those known to be gone are left out."""

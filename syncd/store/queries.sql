@@ -82,6 +82,27 @@ WHERE holds = 1 AND agent_id = :agent AND guard_start < :end_at AND guard_end > 
     ), :start_at)
 ORDER BY guard_start
 
+-- name: guards_of_agent
+SELECT guard_start, guard_end FROM visit
+WHERE holds = 1 AND agent_id = :agent AND guard_start < :end_at AND guard_end > :start_at
+    AND guard_start >= COALESCE((
+        SELECT MAX(guard_start) FROM visit WHERE holds = 1 AND agent_id = :agent AND guard_start <= :start_at
+    ), :start_at)
+ORDER BY guard_start
+
+-- name: starts_of_type
+SELECT id, start_at FROM visit
+WHERE agent_id = :agent AND end_at > :start_at AND start_at < :end_at
+    AND event_type_id = :event_type AND state IN ('pending', 'confirmed')
+ORDER BY start_at, id
+
+-- name: host_changed
+INSERT INTO host (agent_id, revision) VALUES (:agent, 1)
+ON CONFLICT (agent_id) DO UPDATE SET revision = host.revision + 1
+
+-- name: host_revisions
+SELECT agent_id, revision FROM host WHERE agent_id IN (:agents)
+
 -- name: daily_count
 SELECT COUNT(*) AS visits FROM visit
 WHERE agent_id = :agent AND end_at > :start_at AND start_at >= :start_at AND start_at < :end_at
@@ -155,6 +176,9 @@ UPDATE calendar SET read_at = :at, error = '', failing_since = NULL WHERE name I
 
 -- name: calendar_changed
 UPDATE calendar SET revision = revision + 1 WHERE id = :calendar_id
+
+-- name: calendar_glances
+SELECT name, revision, read_at, attention FROM calendar WHERE name IN (:calendars)
 
 -- name: calendar_revisions
 SELECT name, revision FROM calendar WHERE name IN (:calendars)

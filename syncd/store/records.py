@@ -69,6 +69,15 @@ class CalendarState:
     deletions: tuple[datetime, ...] = ()  # recent ones, for the brake
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """As much of a calendar's state as every question for slots asks."""
+
+    revision: int  # grows whenever a block changes
+    read_at: datetime | None
+    attention: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A stranger's resource as remembered: a dozen bytes of identity and its blocks."""

@@ -44,6 +44,8 @@ class Visits:
             with self._db.savepoint():
                 self._put(after)
                 self._note(before, after, cause)
+                for host in sorted({one.host for one in (before, after) if one is not None and one.host is not None}):
+                    self._db.run("host_changed", agent=host)
         except Overlap:
             raise self._taken(after) from None
         return after
@@ -130,6 +132,20 @@ class Visits:
             wanted = self._db.rows("holds_of_agent", agent=agent, start_at=start, end_at=end)
             found += [rows.hold_of(row) for row in wanted]
         return found
+
+    def guards(self, agent: AgentId, window: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return the agent's holds as epoch seconds for the slot arithmetic, by start: no objects made."""
+        return self._db.tuples("guards_of_agent", agent=agent, start_at=window[0], end_at=window[1])
+
+    def starts(self, agent: AgentId, event_type: EventTypeId, window: tuple[int, int]) -> list[tuple[VisitId, int]]:
+        """Return the active visits of a type that meet the window, and when each starts, for the daily cap."""
+        wanted = {"agent": agent, "event_type": event_type, "start_at": window[0], "end_at": window[1]}
+        return self._db.tuples("starts_of_type", **wanted)
+
+    def revision(self, agents: Sequence[AgentId]) -> tuple[int, ...]:
+        """Return numbers that change whenever a visit of these agents does (for cached free starts)."""
+        found: dict[str, int] = dict(self._db.tuples("host_revisions", agents=agents))
+        return tuple(found.get(one, 0) for one in agents)
 
     def history(self, visit: VisitId) -> list[HistoryRow]:
         """List every change of a visit, the oldest first."""

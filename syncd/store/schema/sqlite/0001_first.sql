@@ -51,6 +51,11 @@ BEGIN
            ORDER BY guard_start DESC LIMIT 1) > new.guard_start;
 END;
 
+CREATE TABLE host (
+    agent_id TEXT PRIMARY KEY NOT NULL,
+    revision INTEGER NOT NULL -- grows whenever a visit of the agent changes
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW visit_readable AS
 SELECT
     id, version, state, project_id AS project, event_type_id AS event_type, agent_id AS host,
