@@ -97,6 +97,33 @@ def history_json(row: HistoryRow, zone: str) -> Json:
         "source": row.cause.source,
         "delivery": row.cause.delivery,
         "note": row.cause.note,
-        "before": row.before,
-        "after": row.after,
+        "before": _told(row.before, zone) if row.before is not None else None,
+        "after": _told(row.after, zone),
     }
+
+
+UNTOLD = frozenset(("guard", "holds", "remote"))  # how the store keeps a visit's time, not what people changed
+
+
+def _told(fields: Json, zone: str) -> Json:
+    """Return fields as the store wrote them in the words and shapes of `visit_json`."""
+    told: Json = {}
+    for name, value in fields.items():
+        if name == "interval":
+            told |= {edge: _moved(moment, zone) for edge, moment in value.items()}
+        elif name == "conflict" and value is not None:
+            told[name] = _conflict(value, zone)
+        elif name.endswith("_at"):
+            told[name] = _moved(value, zone)
+        elif name not in UNTOLD:
+            told["property" if name == "dwelling" else name] = value
+    return told
+
+
+def _moved(moment: str | None, zone: str) -> str | None:
+    return local(datetime.fromisoformat(moment), zone) if moment is not None else None
+
+
+def _conflict(fields: Json, zone: str) -> Json:
+    others = [_told(slot, zone) for slot in fields.get("alternatives", ())]
+    return fields | {"since": _moved(fields["since"], zone), "alternatives": others}

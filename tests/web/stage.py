@@ -163,10 +163,10 @@ class Stage:
         return visit
 
 
-def booking(start: datetime | str = town.TUESDAY, **changes: Any) -> dict[str, Any]:
+def booking(start: datetime | str | None = town.TUESDAY, **changes: Any) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "project": "casas",
-        "start": start if isinstance(start, str) else start.isoformat(),
+        "start": start.isoformat() if isinstance(start, datetime) else start,
         "contact": {"name": "Eva Díaz", "email": "eva@example.com", "phone": "+56 9 1234 5678", "tax_id": "12345678-5"},
         "answers": [{"question": "Propiedad", "answer": "Casa 12"}],
     }

@@ -64,9 +64,9 @@ def test_one_new_request_given_in_by_many_hands_at_once_is_new_once(stage: Stage
     assert sorted(codes) == [200] * 7 + [201]
 
 
-@pytest.mark.parametrize("named", ["casas", "Casas", "  casas  plan ".strip(), "CASAS PLAN"])
+@pytest.mark.parametrize("named", ["casas", "Casas", "casas  plan", " CASAS PLAN "])
 def test_a_project_may_be_named_as_people_name_it(stage: Stage, named: str) -> None:
-    answer = stage.api.post("/api/requests", request_body(f"named {named}", project=named))
+    answer = stage.api.post("/api/requests", request_body(f"named-{len(named)}-{named.strip()[:2]}", project=named))
     assert (answer.status_code, answer.json()["project"]) == (201, "casas")
 
 
