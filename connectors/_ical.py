@@ -25,8 +25,9 @@ from syncd.ports import CalendarUse, Resource
 BYTES = 512 * 2**10  # of one resource (H91)
 INSTANCES = 5_000  # of one resource
 RULES = 16  # of one entry
-UID = 1_024  # characters of it that are kept (H62)
+UID = 1_024  # characters (H62)
 _DAY = timedelta(days=1)
+_KINDS = frozenset({"VEVENT", "VTIMEZONE", "VTODO", "VJOURNAL", "VALARM"})  # known; all but the first take no time
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"})
 _START = operator.attrgetter("start")
 _Make = Callable[..., RemoteEvent]
@@ -45,7 +46,10 @@ def read_resource(body: bytes, *, remote_id: str, etag: str, window: Interval, u
         if len(body) > BYTES:
             raise Malformed(f"the entry is larger than {BYTES // 1024} KiB")
         found = components(body)
-        uid = next((one for one in (component.value("UID") for component in found) if one), "")[:UID]
+        uid = next((one for one in (component.value("UID") for component in found) if one), "")
+        if len(uid) > UID:
+            uid = ""
+            raise Malformed(f"the UID is longer than {UID} characters")
         return _Reading(found, window, use).resource(remote_id, uid, etag)
     except (ValueError, OverflowError) as error:
         return Resource(remote_id=remote_id, uid=uid, etag=etag, problem=str(error))
@@ -71,6 +75,8 @@ class _Reading:
         for component in self.found:
             if component.kind == "VFREEBUSY":
                 events += self._busy_times(component, known)
+            elif component.kind not in _KINDS:
+                self._note(f"what stands in a {component.kind[:30]!r} is not read")
         if len(events) > INSTANCES:
             raise Malformed(f"it has more than {INSTANCES} instances")
         return Resource(
@@ -118,7 +124,6 @@ class _Reading:
             entry.replaces = read_moment(line, self.zones, zone)
             entry.onwards = split(line)[0].get("RANGE", "").upper() == "THISANDFUTURE"
             entry.rules, entry.extra, entry.gone = (), (), ()  # a change of an instance does not recur by itself
-        entry.sequence, entry.stamp = _sequence(component), component.value("DTSTAMP") or ""
 
     def _listed(self, component: Component, name: str, zone: tzinfo) -> list[Period]:
         periods: list[Period] = []
@@ -176,7 +181,7 @@ class _Reading:
                 end = instant if span is None else span.end(start.local, start.zone, instant)
                 if max(instant, self.window.start) < min(end, self.window.end):
                     interval = Interval(instant, end)
-                    events.append(known(uid=uid[:UID], recurrence_id=start.name, interval=interval, signals=signals))
+                    events.append(known(uid=uid, recurrence_id=start.name, interval=interval, signals=signals))
         return events
 
 
@@ -191,7 +196,7 @@ def _maker(entry: Entry, known: _Make) -> _Make:
     tag = component.value("X-SYNCD-SUBJECT")
     return partial(
         known,
-        uid=(component.value("UID") or "")[:UID],
+        uid=component.value("UID") or "",
         all_day=entry.start.is_day,
         signals=entry.signals,
         tag=None if tag is None else plain(tag),
@@ -217,9 +222,3 @@ def _required(component: Component, name: str) -> str:
     if line is None:
         raise Malformed(f"an entry has no {name}")
     return line
-
-
-def _sequence(component: Component) -> int:
-    """Return SEQUENCE; what is not a number counts as the first revision."""
-    text = component.value("SEQUENCE") or "0"
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0

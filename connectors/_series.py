@@ -5,9 +5,11 @@ that day's end, an instance that an override moves to where the series has none 
 EXDATE names, unless the master is the newer revision.
 """
 
+import operator
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 from connectors._lines import Component, Malformed
@@ -19,6 +21,7 @@ from syncd.core.interval import Interval
 
 _DAY = timedelta(days=1)
 _ZERO = timedelta(0)
+_ORIGINAL = operator.attrgetter("original")
 _BEGINNING = datetime.fromisoformat("1600-01-01")  # a local time has no zone
 
 
@@ -30,8 +33,6 @@ class Entry:
     start: Moment
     span: Span
     signals: frozenset[Signal]
-    sequence: int = 0
-    stamp: str = ""
     rules: Sequence[Rule] = ()
     extra: Sequence[Period] = ()  # RDATE
     gone: Sequence[Moment] = ()  # EXDATE
@@ -39,9 +40,22 @@ class Entry:
     onwards: bool = False  # RANGE=THISANDFUTURE
 
     @property
+    def sequence(self) -> int:
+        """SEQUENCE; what is not a number counts as the first revision."""
+        text = self.component.value("SEQUENCE") or "0"
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
+
     def revision(self) -> tuple[int, str, str]:
-        """What tells the newer of two that stand for the same instance; the text decides where the rest is equal."""
-        return self.sequence, self.stamp, repr(sorted(self.component.lines.items()))
+        """Return what tells the newer of two that stand for the same; the text decides between equals (H95)."""
+        return self.sequence, self.component.value("DTSTAMP") or "", repr(sorted(self.component.lines.items()))
+
+
+class Move(NamedTuple):
+    """What a RANGE=THISANDFUTURE does: from an original start on, instances are shifted and look like its entry."""
+
+    original: datetime
+    shift: timedelta  # on the wall clock
+    entry: Entry
 
 
 class Instance(NamedTuple):
@@ -57,23 +71,15 @@ class Instance(NamedTuple):
 class Originals:
     """A set of original starts, in every spelling they come in: instants, and days for all-day or careless ones."""
 
-    zones: Zones
+    home: tzinfo
     instants: set[datetime] = field(default_factory=set)
     days: set[date] = field(default_factory=set)
 
     def add(self, moment: Moment, *, all_day: bool) -> None:
         if moment.is_day or all_day:
-            self.days.add(self._day(moment))
+            self.days.add(_day(moment, self.home))
         else:
             self.instants.add(moment.instant)
-
-    def _day(self, moment: Moment) -> date:
-        """Return the day as written; UTC that is midnight at home means the day at home."""
-        if moment.zone is UTC:
-            home = moment.instant.astimezone(self.zones.home)
-            if (home.hour, home.minute) == (0, 0):
-                return home.date()
-        return moment.local.date()
 
     def has(self, moment: Moment) -> bool:
         return moment.local.date() in self.days or moment.instant in self.instants
@@ -83,34 +89,41 @@ class Series:
     """The entries of one UID."""
 
     def __init__(self, entries: Sequence[Entry], zones: Zones, steps: Steps) -> None:
-        masters = [entry for entry in entries if entry.replaces is None]
-        self._master = max(masters, key=_revision) if len(masters) > 1 else masters[0] if masters else None
         self._zones, self._steps = zones, steps
-        self._overrides = self._newest([entry for entry in entries if entry.replaces is not None])
-        later = [entry for entry in self._overrides if entry.onwards]
-        self._onwards = sorted(later, key=lambda entry: _replaced(entry).instant)
+        masters = [entry for entry in entries if entry.replaces is None]
+        self._master = _newest(masters) if masters else None
+        self._overrides = self._current([entry for entry in entries if entry.replaces is not None])
+        self._onwards = sorted(self._moves(), key=_ORIGINAL)
 
     @property
     def recurring(self) -> bool:
         master = self._master
         return bool(self._overrides) or (master is not None and bool(master.rules or master.extra))
 
-    def _newest(self, overrides: Sequence[Entry]) -> list[Entry]:
-        """Keep one override per original start; drop what a newer master has deleted."""
-        newest: dict[tuple[datetime, bool], Entry] = {}
+    def _current(self, overrides: Sequence[Entry]) -> list[Entry]:
+        """Keep the newest override of each original start; drop what a newer master has deleted."""
+        by_original: dict[tuple[datetime, bool], list[Entry]] = {}
         for entry in overrides:
-            key = _replaced(entry).instant, _replaced(entry).is_day
-            if key not in newest or _revision(newest[key]) < _revision(entry):
-                newest[key] = entry
-        if self._master is None or not self._master.gone:
-            return list(newest.values())
-        gone, master = self._excluded(self._master), self._master
-        return [
-            entry for entry in newest.values() if entry.sequence >= master.sequence or not gone.has(_replaced(entry))
-        ]
+            by_original.setdefault((_replaced(entry).instant, _replaced(entry).is_day), []).append(entry)
+        newest, master = [_newest(same) for same in by_original.values()], self._master
+        if master is None or not master.gone:
+            return newest
+        gone = self._excluded(master)
+        return [entry for entry in newest if entry.sequence >= master.sequence or not gone.has(_replaced(entry))]
+
+    def _moves(self) -> Iterator[Move]:
+        """Yield what each RANGE=THISANDFUTURE does to the instances after it."""
+        if self._master is None:
+            return
+        start = self._master.start
+        for entry in self._overrides:
+            if entry.onwards:
+                original = _like(start, _replaced(entry))
+                moved = _local(entry.start, start.zone)
+                yield Move(instant_of(original, start.zone), moved - original, entry)
 
     def _excluded(self, master: Entry) -> Originals:
-        gone = Originals(self._zones)
+        gone = Originals(self._zones.home)
         for moment in master.gone:
             gone.add(moment, all_day=master.start.is_day)
         return gone
@@ -146,12 +159,10 @@ class Series:
     ) -> tuple[Entry, datetime, datetime]:
         """Return where an original start takes place, with what a RANGE=THISANDFUTURE before it changed."""
         entry, zone, start = master, master.start.zone, original
-        for later in self._onwards:
-            if _replaced(later).instant > original:
-                break
-            entry = later
-        if entry is not master:
-            local += _shift(entry, zone)
+        place = bisect_right(self._onwards, original, key=_ORIGINAL)
+        if place:
+            _, shift, entry = self._onwards[place - 1]
+            local += shift
             start = instant_of(local, zone)
         return entry, start, (span or entry.span).end(local, zone, start)
 
@@ -172,15 +183,15 @@ class Series:
     def _bounds(self, master: Entry, window: Interval) -> tuple[datetime, datetime]:
         """Return between which local times an instance starts that overlaps the window, shifts considered."""
         zone = master.start.zone
-        shifts = [_ZERO, *(_shift(entry, zone) for entry in self._onwards)]
-        longest = max(entry.span.longest for entry in (master, *self._onwards))
+        shifts = [_ZERO, *(move.shift for move in self._onwards)]
+        longest = max(entry.span.longest for entry in (master, *(move.entry for move in self._onwards)))
         low = window.start.astimezone(zone).replace(tzinfo=None) - longest - max(shifts) - _DAY
         high = window.end.astimezone(zone).replace(tzinfo=None) - min(shifts) + _DAY
         return max(low, _BEGINNING), high
 
 
-def _revision(entry: Entry) -> tuple[int, str, str]:
-    return entry.revision
+def _newest(entries: Sequence[Entry]) -> Entry:
+    return max(entries, key=Entry.revision) if len(entries) > 1 else entries[0]
 
 
 def _replaced(entry: Entry) -> Moment:
@@ -197,26 +208,28 @@ def _single(entry: Entry, name: str, window: Interval) -> Iterator[Instance]:
         yield Instance(entry, name, start, end)
 
 
-def _shift(entry: Entry, zone: tzinfo) -> timedelta:
-    """Return by how much wall-clock time an override moved its instance, and moves all later ones."""
-    replaced = _replaced(entry)
-    if entry.start.is_day or replaced.is_day:
-        return entry.start.local.replace(hour=0, minute=0, second=0) - replaced.local.replace(
-            hour=0, minute=0, second=0
-        )
-    start, original = entry.start.instant.astimezone(zone), replaced.instant.astimezone(zone)
-    return start.replace(tzinfo=None) - original.replace(tzinfo=None)
+def _local(moment: Moment, zone: tzinfo) -> datetime:
+    if moment.is_day or moment.zone is zone:
+        return moment.local
+    return moment.instant.astimezone(zone).replace(tzinfo=None)
 
 
 def _like(start: Moment, moment: Moment) -> datetime:
-    """Return an RDATE's local time as DTSTART has it: a day takes the time of day of DTSTART, a time its day."""
+    """Return a moment's local time as DTSTART has it: a day takes the time of day of DTSTART, a time its day."""
     if start.is_day:
-        return moment.local.replace(hour=0, minute=0, second=0)
+        return datetime.combine(_day(moment, start.zone), time())
     if moment.is_day:
         return datetime.combine(moment.local.date(), start.local.time())
-    if moment.zone is start.zone:
-        return moment.local
-    return moment.instant.astimezone(start.zone).replace(tzinfo=None)
+    return _local(moment, start.zone)
+
+
+def _day(moment: Moment, home: tzinfo) -> date:
+    """Return the day as written; UTC that is midnight at home means the day at home."""
+    if moment.zone is UTC:
+        local = moment.instant.astimezone(home)
+        if (local.hour, local.minute) == (0, 0):
+            return local.date()
+    return moment.local.date()
 
 
 def _until(rule: Rule, start: Moment, zones: Zones) -> tuple[datetime | None, datetime | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from connectors._lines import Component, Malformed, split
+from connectors._lines import Component, split
 from syncd.core.busy import Signal
 
 _NONE: frozenset[Signal] = frozenset()
@@ -81,9 +81,5 @@ def _is_own(line: str, emails: Collection[str]) -> bool:
 
 def free_busy_signals(line: str, notes: list[str]) -> frozenset[Signal]:
     """Return what the FBTYPE of a FREEBUSY line says; unknown kinds are busy (RFC 5545, 3.2.9)."""
-    try:
-        kind = split(line)[0].get("FBTYPE", "BUSY")
-    except Malformed:
-        return frozenset({_UNKNOWN})
-    signal = _word("FBTYPE", kind, _BUSY_KINDS, notes)
+    signal = _word("FBTYPE", split(line)[0].get("FBTYPE", "BUSY"), _BUSY_KINDS, notes)
     return _NONE if signal is None else frozenset({signal})
