@@ -185,7 +185,7 @@ class Reading:
             yield self._batch(path, {one: wanted[one] for one in paths[start : start + BATCH]}, window)
 
     def _batch(self, path: str, wanted: Mapping[str, str], window: Interval) -> tuple[list[Resource], list[str]]:
-        texts = self._texts(path, list(wanted))
+        texts = self.texts(path, list(wanted))
         found, gone = [], []
         for one, etag in wanted.items():
             text = texts.get(one)
@@ -196,7 +196,7 @@ class Reading:
                 found.append(resource)
         return found, gone
 
-    def _texts(self, path: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def texts(self, path: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return path -> (etag, text) as far as multiget tells; what it leaves out is asked one by one."""
         try:
             rows = self.account.report(path, xml.multiget(paths), 1).rows
@@ -204,7 +204,7 @@ class Reading:
             if len(paths) == 1:
                 return {}
             half = len(paths) // 2
-            return self._texts(path, paths[:half]) | self._texts(path, paths[half:])
+            return self.texts(path, paths[:half]) | self.texts(path, paths[half:])
         except (Forbidden, NotFound):
             raise
         except Permanent:

