@@ -59,7 +59,12 @@ def _several(value: object) -> object:
 
 
 Active = Annotated[Activation, BeforeValidator(_active), WithJsonSchema({"enum": [True, False, "after_parity"]})]
-Words = Annotated[list[Line], BeforeValidator(_several), Field(min_length=1)]
+Words = Annotated[
+    list[Line],
+    BeforeValidator(_several),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 
 
 class Table(BaseModel):
@@ -374,7 +379,7 @@ class FactTable(Table):
 
 
 class RolesTable(Table):
-    """Which event type serves which kind of request."""
+    """An event type for each role; the rules say which request has which."""
 
     standard: Key | None = None
     """The default; an active project needs it."""

@@ -24,16 +24,16 @@ from syncd.core.template import VARIABLES
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 DURATION_PATTERN = r"^\d{1,6}[smhdw]$"
-_DURATION = re.compile(r"(\d{1,6}) ?([smhdw])")
-_BUSINESS = re.compile(r"(\d{1,3}) business days?")
-_SPAN = re.compile(r"(\d\d:\d\d) ?[-–] ?(\d\d:\d\d)")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_WHEN = re.compile(r"(?P<by>\d{1,6}[smhdw]) (?P<way>before|after) (?P<anchor>booking|start)")
+_DURATION = re.compile(r"(\d{1,6}) ?([smhdw])", re.ASCII)
+_BUSINESS = re.compile(r"(\d{1,3}) business days?", re.ASCII)
+_SPAN = re.compile(r"(\d\d:\d\d) ?[-–] ?(\d\d:\d\d)", re.ASCII)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_WHEN = re.compile(r"(?P<by>\d{1,6}[smhdw]) (?P<way>before|after) (?P<anchor>booking|start)", re.ASCII)
 _HOLE = re.compile(r"\{\{(.*?)\}\}")
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\]+")
 _PHONE = re.compile(r"\+?[0-9 ()./-]{6,40}")
 _COLOR = re.compile(r"(#[0-9A-Fa-f]{6})?")
-_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})", re.ASCII)
 
 
 def text_of(value: Any, example: str) -> str:
