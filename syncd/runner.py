@@ -24,7 +24,7 @@ from syncd.flows.keys import split_booking_key
 from syncd.flows.poll import poll
 from syncd.flows.publish import publish
 from syncd.flows.pull import pull
-from syncd.flows.reconcile import reconcile
+from syncd.flows.reconcile import agents_ahead, reconcile
 from syncd.flows.say import alert, recovered
 from syncd.flows.subscribe import renew
 from syncd.log import log
@@ -68,13 +68,15 @@ def run_one(ctx: Context, work: Work) -> None:
     except Exception as error:  # noqa: BLE001 - the one place where a defect of ours must not stop everything else
         _crashed(ctx, work, error)
     else:
-        ctx.store.write(lambda tx: _done(tx, work, due, ctx.clock.now()))
+        ctx.store.write(lambda tx: _done(ctx, tx, work, due, ctx.clock.now()))
+        ctx.crashpoint("C22")
 
 
-def _done(tx: Tx, work: Work, due: datetime | None, now: datetime) -> None:
+def _done(ctx: Context, tx: Tx, work: Work, due: datetime | None, now: datetime) -> None:
     tx.queue.finish(work, due)
+    ctx.crashpoint("C21")
     account = account_of(work)
-    if account is None:
+    if account is None or not _has_answered(ctx, work):
         return
     state = tx.accounts.state(account)
     ailing = bool(state.failures or state.parked or state.error)
@@ -83,6 +85,14 @@ def _done(tx: Tx, work: Work, due: datetime | None, now: datetime) -> None:
         tx.accounts.save_state(cleared)
     for kind in ("account_down", "sign_in") if ailing else ():
         recovered(tx, kind, account, now)
+
+
+def _has_answered(ctx: Context, work: Work) -> bool:
+    """Tell whether work that went well proves that its account answers: some kinds may need no call at all."""
+    if work.kind is WorkKind.POLL:
+        parts = ctx.accounts.get(AccountId(work.key))
+        return parts is not None and (parts.home is not None or parts.scheduler is not None)
+    return work.kind in (WorkKind.PULL, WorkKind.INGEST)
 
 
 def _failed(ctx: Context, work: Work, error: ConnectorError) -> None:
@@ -136,13 +146,14 @@ def _count(tx: Tx, work: Work, error: ConnectorError, again: datetime, now: date
         return
     state = tx.accounts.state(account)
     failures = state.failures + 1
-    rest = min(again, now + REST_LONGEST) if failures >= BREAKER or getattr(error, "retry_after", None) else None
+    asked = getattr(error, "retry_after", None)
+    rest = again if asked else min(again, now + REST_LONGEST) if failures >= BREAKER else None
     tx.accounts.save_state(
         replace(
             state, failures=failures, failing_since=state.failing_since or now, not_before=rest, error=str(error)[:300]
         )
     )
-    if failures == BREAKER:
+    if failures == BREAKER and not (work.kind is WorkKind.PULL and isinstance(error, Unreadable)):  # pull says it better
         alert(tx, "account_down", account, f"{account} does not answer as it should: {error}"[:400], now)
 
 
@@ -203,7 +214,7 @@ def sweep(ctx: Context, now: datetime) -> None:
         for account, parts in ctx.accounts.items():
             if parts.push is not None:
                 tx.queue.touch(WorkKind.RENEW, account, now, group=account)
-        tx.queue.touch_many(WorkKind.RECONCILE, list(ctx.directory.agents), now)
+        tx.queue.touch_many(WorkKind.RECONCILE, agents_ahead(ctx, tx, now), now)
 
     ctx.store.write(touch)
 
