@@ -107,7 +107,7 @@ class World:
         match fault:
             case Fault.THROTTLE:
                 wait = self.faults.retry_after()
-                self._not_before[account] = self.clock.now() + timedelta(seconds=min(wait or 0.0, 3600.0))
+                self._not_before[account] = self.clock.now() + _patience(wait)
                 raise Transient(f"{account}: 429", retry_after=wait)
             case Fault.SERVER_ERROR:
                 raise Transient(f"{account}: 503")
@@ -141,6 +141,12 @@ class World:
         with suppress(ConnectorError):  # refused the second time: nobody hears of it
             self._act(call, act)
         return first
+
+
+def _patience(retry_after: float | None) -> timedelta:
+    """Return how long a caller must really wait who caps what it is told at an hour and ignores nonsense."""
+    asked = retry_after if retry_after is not None and retry_after > 0 else 0.0
+    return timedelta(seconds=min(asked, 3600.0))
 
 
 WORLDS: dict[str, World] = {}

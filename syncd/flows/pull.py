@@ -101,7 +101,6 @@ def _brakes(
     if gone == 0:
         return False
     if tx.accounts.get(SYNCD, f"released:{state.calendar}") is not None:
-        tx.accounts.put(SYNCD, f"released:{state.calendar}", None)
         return False
     known = tx.calendars.count_future(state.calendar, now) + recent
     if not reading.empty and not ctx.policy.mass_change.tripped(gone + recent, known):
@@ -208,6 +207,7 @@ def _own_copy(tx: Tx, tag: str | None, interval: Interval | None) -> bool:
 def _remember_reading(
     ctx: Context, tx: Tx, state: CalendarState, reading: Reading, deletions: tuple[datetime, ...], now: datetime
 ) -> None:
+    tx.accounts.put(SYNCD, f"released:{state.calendar}", None)  # a release is good for one reading
     problems = _problems(tx, state.calendar, reading)
     attention = "; ".join(f"{one}: {why}" for one, why in sorted(problems.items()))[:300]
     tx.calendars.save_state(

@@ -21,7 +21,7 @@ from connectors.memory import (
 from syncd import runner
 from syncd.core.directory import CalendarRef, Directory
 from syncd.core.ids import AccountId, AgentId, VisitId
-from syncd.core.visit import Contact, Visit
+from syncd.core.visit import Contact, Slot, Visit
 from syncd.flows.book import Booking
 from syncd.flows.context import AccountParts, Context
 from syncd.store import Tx, open_store
@@ -52,6 +52,8 @@ class Stage:
         self.ctx = self._context(directory or town.directory())
         self.hooks = Hooks(lambda: self.ctx, self.counts)
         self.answers: list[int] = []
+        self.accepted: set[str] = set()  # keys of the deliveries that were answered 204
+        self.offers: list[tuple[datetime, list[Slot]]] = []  # what was offered and is still to be judged
         self._beat_at = self._sweep_at = start
         for agent in self.ctx.directory.agents:
             self.desk.add_host(f"user-{agent}", f"{agent}@a.example")

@@ -1,0 +1,44 @@
+"""Explores new seeds: `python -m tests.world --seeds 1000 --from 5000 --steps 250`; prints how to see a failure again."""
+
+import argparse
+import logging
+import sys
+import time
+import traceback
+from collections import Counter
+
+from tests.world.simulation import live
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.world", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--from", dest="first", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--keep-going", action="store_true", help="count every failing seed instead of stopping at one")
+    options = parser.parse_args()
+    logging.getLogger("syncd").setLevel(logging.ERROR)
+    logging.getLogger("syncd").propagate = False
+    began, failed = time.monotonic(), []
+    struck: Counter[str] = Counter()
+    kills: Counter[str] = Counter()
+    for seed in range(options.first, options.first + options.seeds):
+        try:
+            outcome = live(seed, options.steps)
+        except Exception as error:
+            failed.append(seed)
+            if not options.keep_going:
+                traceback.print_exc()
+                return 1
+            print(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
+            continue
+        struck.update({fault.value: number for fault, number in outcome.struck.items()})
+        kills.update(outcome.kills)
+    seconds = time.monotonic() - began
+    print(f"{options.seeds} seeds, {options.steps * options.seeds / seconds:.0f} steps/s, failed: {failed or 'none'}")
+    print(f"faults: {dict(struck)}\ncrashes: {dict(sorted(kills.items()))}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

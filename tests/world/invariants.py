@@ -1,0 +1,308 @@
+"""What must hold, said naively: plain SQL and plain loops over the outside world, nothing shared with store or core.
+
+S: after every step. Q: after everything has come to rest. The names are those of the reliability promises.
+"""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.memory import Author, Entry
+from syncd.core.busy import Signal
+from syncd.core.directory import CalendarRef, CalendarRole
+from syncd.core.visit import Slot
+from syncd.flows.plan import plan
+from syncd.store.sqlite import InlineEngine
+from tests.world import town
+from tests.world.stage import Stage
+
+Row = sqlite3.Row
+Span = tuple[int, int]
+FREE = {Signal.FREE, Signal.DECLINED, Signal.CANCELLED, Signal.WORKING_ELSEWHERE}
+FINAL = {"done", "stale", "conflict", "dead", "unwanted"}
+STANDING = {"account_down", "sign_in", "silent", "unreadable", "suspect", "attention"}  # over once the trouble is
+
+
+class Violation(AssertionError):
+    """A promise is broken."""
+
+
+class Judge:
+    """Checks one stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._marks: dict[str, tuple[str, str]] = {}  # visit -> its source and the newest news of it (I8)
+        self.checked: Counter[str] = Counter()
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        engine = self._stage.store._engine
+        assert isinstance(engine, InlineEngine)
+        cursor = engine._connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(sql, values).fetchall()
+
+    def _hold(self, name: str, holds: bool, what: object) -> None:
+        self.checked[name] += 1
+        if not holds:
+            raise Violation(f"{name}: {what}")
+
+    @property
+    def _now(self) -> int:
+        return int(self._stage.clock.now().timestamp())
+
+    # -- S
+
+    def after_step(self) -> None:
+        """I1 I5 I7 I8 I11 I15 I19."""
+        visits = self.rows("SELECT * FROM visit")
+        self._no_overlap(visits)
+        self._history_is_whole(visits)
+        self._news_never_goes_back(visits)
+        self._conflicts_are_shown(visits)
+        self._hold("I5", not self._stage.outside.trespasses(), self._stage.outside.trespasses())
+        self._hold("I11", not self._stage.outside.hasty, self._stage.outside.hasty)
+        while self._stage.offers:
+            self._offer_is_free(*self._stage.offers.pop())
+
+    def _no_overlap(self, visits: list[Row]) -> None:
+        held = sorted((one["agent_id"] or "", one["guard_start"], one["guard_end"], one["id"]) for one in visits if one["holds"])
+        for one, two in zip(held, held[1:], strict=False):
+            self._hold("I1", one[0] != two[0] or one[2] <= two[1], f"{one} and {two}")
+        for one in visits:
+            active = one["state"] in ("pending", "confirmed")
+            self._hold("I1", active or not one["holds"], f"{one['id']} is {one['state']} and holds")
+
+    def _history_is_whole(self, visits: list[Row]) -> None:
+        found = {row[0]: (row[1], row[2]) for row in self.rows("SELECT visit_id, count(*), max(version) FROM history GROUP BY 1")}
+        for one in visits:
+            self._hold("I7", found.get(one["id"]) == (one["version"], one["version"]), f"{one['id']} {found.get(one['id'])}")
+
+    def _news_never_goes_back(self, visits: list[Row]) -> None:
+        for one in visits:
+            told = json.loads(one["details"]).get("remote", {}).get("updated_at") or ""
+            source, newest = self._marks.get(one["id"], ("", ""))
+            self._hold("I8", source != one["source_id"] or _order(told) >= _order(newest), f"{one['id']} {newest} {told}")
+            self._marks[one["id"]] = (one["source_id"] or "", told)
+
+    def _conflicts_are_shown(self, visits: list[Row]) -> None:
+        tasks = {(row["about"], row["kind"]) for row in self.rows("SELECT about, kind FROM notice WHERE channel = 'task'")}
+        for one in visits:
+            conflict = json.loads(one["details"]).get("conflict")
+            if one["state"] == "conflict":
+                self._hold("I19", (one["id"], "lost_booking") in tasks, f"{one['id']} lost and nobody told")
+                self._hold("I19", conflict is not None, f"{one['id']} lost without a reason")
+
+    def _offer_is_free(self, at: datetime, slots: list[Slot]) -> None:
+        """Each slot has a host whose calendars were read lately and show nothing there (I15)."""
+        ctx = self._stage.ctx
+        for slot in slots:
+            start, end = (int(one.timestamp()) for one in (slot.interval.start, slot.interval.end + timedelta(minutes=10)))
+            free = [agent for agent in ctx.directory.projects[town.CASAS].team if self._is_free(agent, start, end, at)]
+            self._hold("I15", len(free) == slot.hosts_free, f"{slot} but free are {free}")
+
+    def _is_free(self, agent: str, start: int, end: int, at: datetime) -> bool:
+        calendars = [
+            ref.id for ref in self._stage.ctx.directory.agents[agent].calendars if ref.role is not CalendarRole.MIRROR  # type: ignore[index]
+        ]
+        for calendar in calendars:
+            state = self.rows("SELECT * FROM calendar WHERE name = ?", calendar)
+            if not state or state[0]["read_at"] is None or at.timestamp() - state[0]["read_at"] > 30 * 60 + 1:
+                return False
+            sql = "SELECT 1 FROM block WHERE calendar_id = ? AND start_at < ? AND end_at > ?"
+            if self.rows(sql, state[0]["id"], end, start):
+                return False
+        sql = "SELECT 1 FROM visit WHERE agent_id = ? AND holds AND guard_start < ? AND guard_end > ?"
+        return not self.rows(sql, agent, end, start)
+
+    # -- one reading
+
+    def standing(self, calendar: str) -> set[str]:
+        """Return what is known to stand in a calendar with time ahead: strangers' entries and ours."""
+        known = self.rows(
+            "SELECT DISTINCT remote_id FROM entry JOIN block ON block.entry_id = entry.id JOIN calendar"
+            " ON calendar.id = entry.calendar_id WHERE calendar.name = ? AND block.end_at > ?",
+            calendar,
+            self._now,
+        )
+        ours = self.rows(
+            "SELECT remote_id FROM published WHERE calendar = ? AND presence <> 'gone' AND end_at > ?", calendar, self._now
+        )
+        return {row[0] for row in (*known, *ours)}
+
+    def after_reading(self, calendar: str, before: set[str], released: bool) -> None:
+        """I10: one reading removes little, unless somebody released it."""
+        lost = before - self.standing(calendar)
+        there = self._stage.outside.shelf(*calendar.split("/", 1)).entries
+        removed = [one for one in lost if one not in there or not self._is_still_busy(there[one])]
+        allowed = max(2, 0.2 * len(before))
+        self._hold("I10", released or len(lost) <= allowed or len(removed) < len(lost), f"{calendar} lost {lost}")
+
+    def _is_still_busy(self, entry: Entry) -> bool:
+        return any(int(span.end.timestamp()) > self._now for span in entry.spans) and not entry.signals & FREE
+
+    # -- Q
+
+    def at_rest(self) -> None:
+        """I2 I3 I4 I6 I7 I18, and that what is known is what is true."""
+        self._deliveries_are_settled()
+        self._bookings_are_visits()
+        for ref in self._stage.ctx.directory.calendars():
+            if ref.role is CalendarRole.PUBLISH:
+                self._entries_are_wanted(ref)
+            if ref.role is CalendarRole.MIRROR:
+                self._copies_are_true(ref)
+            else:
+                self._blocks_are_true(ref)
+        self._messages_follow_history()
+        self._alerts_are_over()
+        due = plan(self._stage.ctx, self._stage.clock.now())
+        self._hold("I18", not due, due)
+        self._hold("I7", not self._stage.store.check(), self._stage.store.check())
+        self._hold("F38", not self._stage.dead(), self._stage.dead())
+
+    def _deliveries_are_settled(self) -> None:
+        states = Counter(row[0] for row in self.rows("SELECT state FROM inbox"))
+        self._hold("I2", set(states) <= FINAL, states)
+        kept = {row[0] for row in self.rows("SELECT key FROM inbox")}
+        self._hold("I2", self._stage.accepted <= kept, "a delivery was answered and not kept")
+
+    def _bookings_are_visits(self) -> None:
+        """Every booking at the scheduler is one visit, as the scheduler says it is, or cancelled in both places."""
+        for booking, record in self._stage.desk.records.items():
+            now = record.now
+            found = self.rows(
+                "SELECT visit.* FROM visit JOIN visit_source ON visit_source.visit_id = visit.id"
+                " WHERE account = ? AND visit_source.source_id = ?",
+                town.SCHEDULER,
+                booking,
+            )
+            if now.active:
+                self._hold("truth", len(found) == 1, f"booking {booking} has {len(found)} visits")
+                self._hold("truth", found[0]["state"] != "cancelled", f"booking {booking} is active, its visit cancelled")
+                self._hold("truth", found[0]["source_id"] == booking, f"{booking} is not what its visit goes by")
+                told = json.loads(found[0]["details"])["remote"]
+                self._hold("truth", _stamp(told["interval"]) == _span(now.interval), f"{booking} {told} {now.interval}")
+            elif found and found[0]["source_id"] == booking:
+                self._hold("truth", found[0]["state"] == "cancelled", f"booking {booking} ended, its visit did not")
+
+    def _wanted(self, ref: CalendarRef) -> dict[str, Row]:
+        sql = "SELECT * FROM visit WHERE agent_id = ? AND state IN ('pending', 'confirmed') AND end_at > ?"
+        return {row["id"]: row for row in self.rows(sql, ref.agent, self._now)}
+
+    def _entries_are_wanted(self, ref: CalendarRef) -> None:
+        """I3 I4: exactly one entry per visit, at its time; none that nobody wants."""
+        shelf = self._stage.outside.shelf(ref.account, ref.name)
+        wanted = self._wanted(ref)
+        rows = {row["remote_id"]: row for row in self.rows("SELECT * FROM published WHERE calendar = ?", ref.id)}
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for entry in shelf.entries.values():
+            row = rows.get(entry.remote_id)
+            if entry.author is Author.SYNCD or (row is not None and row["adopted"]):
+                name = (entry.tag or (row["subject"] if row is not None else "")).removeprefix("visit:")
+                found[name].append(entry)
+        for visit, row in wanted.items():
+            if not self._is_left_alone(ref, visit):
+                self._hold("I4", len(found[visit]) == 1, f"{visit} in {ref.id}: {len(found[visit])} entries")
+                entry = found[visit][0]
+                right = _span(entry.spans[0]) == (row["start_at"], row["end_at"])
+                moved = entry.author is Author.SCHEDULER and self._has(visit, "entry_moved")
+                self._hold("I3", right or moved, f"{visit} in {ref.id} stands at {entry.spans[0]}")
+        for visit, entries in found.items():
+            ahead = [one for one in entries if int(one.spans[0].end.timestamp()) > self._now]
+            self._hold("I3", visit in wanted or not ahead or self._lost_its_host(visit), f"{visit}: nobody wants {ahead}")
+
+    def _is_left_alone(self, ref: CalendarRef, visit: str) -> bool:
+        """A person deleted the entry and staff was asked, or keeps changing it and an alert says so."""
+        gone = self.rows("SELECT 1 FROM published WHERE calendar = ? AND subject = ? AND presence = 'gone'", ref.id, f"visit:{visit}")
+        fought = self.rows("SELECT 1 FROM notice WHERE kind = 'rewrite_fight' AND about = ?", f"visit:{visit}@{ref.id}")
+        return bool(gone and self._has(visit, "entry_deleted")) or bool(fought)
+
+    def _has(self, visit: str, kind: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM notice WHERE kind = ? AND about = ?", kind, visit))
+
+    def _lost_its_host(self, visit: str) -> bool:
+        rows = self.rows("SELECT agent_id FROM visit WHERE id = ?", visit)
+        return bool(rows) and rows[0][0] not in self._stage.ctx.directory.agents
+
+    def _strangers(self, ref: CalendarRef) -> Iterator[Span]:
+        """Yield the busy time of everything in a calendar that is not an entry of ours."""
+        shelf = self._stage.outside.shelf(ref.account, ref.name)
+        ours = {row[0] for row in self.rows("SELECT remote_id FROM published WHERE calendar = ?", ref.id)}
+        for entry in shelf.entries.values():
+            if entry.remote_id in ours or entry.signals & FREE:
+                continue
+            spans = [_span(span) for span in entry.spans]
+            yield from (span for span in spans if not self._is_copy_in_place(entry, span))
+
+    def _is_copy_in_place(self, entry: Entry, span: Span) -> bool:
+        sql = "SELECT 1 FROM visit WHERE 'visit:' || id = ? AND start_at = ? AND end_at = ? AND state IN ('pending', 'confirmed')"
+        return entry.tag is not None and bool(self.rows(sql, entry.tag, *span))
+
+    def _blocks_are_true(self, ref: CalendarRef) -> None:
+        known = {
+            (row[0], row[1])
+            for row in self.rows(
+                "SELECT start_at, end_at FROM block JOIN calendar ON calendar.id = calendar_id WHERE name = ?", ref.id
+            )
+        }
+        true = set(self._strangers(ref))
+        ahead = self._now + 120 * 86400
+        missing = {one for one in true - known if one[1] > self._now and one[0] < ahead}
+        invented = {one for one in known - true if one[1] > self._now}
+        self._hold("truth", not missing, f"{ref.id} does not know of {missing}")
+        self._hold("truth", not invented, f"{ref.id} invented {invented}")
+
+    def _copies_are_true(self, ref: CalendarRef) -> None:
+        """A mirror shows each busy time once, and nothing of what it is."""
+        shelf = self._stage.outside.shelf(ref.account, ref.name)
+        copies = [one for one in shelf.entries.values() if one.author is Author.SYNCD]
+        agent = self._stage.ctx.directory.agents[ref.agent]
+        busy = {span for other in agent.calendars if other.role is not CalendarRole.MIRROR for span in self._strangers(other)}
+        own = "SELECT start_at, end_at FROM visit WHERE agent_id = ? AND state IN ('pending', 'confirmed') AND source_account = 'api'"
+        busy |= {(row[0], row[1]) for row in self.rows(own, ref.agent)}
+        wanted = {one for one in busy if one[1] > self._now and one[0] < self._now + 120 * 86400}
+        shown = [_span(one.spans[0]) for one in copies if int(one.spans[0].end.timestamp()) > self._now]
+        fought = self.rows("SELECT 1 FROM notice WHERE kind = 'rewrite_fight' AND about LIKE ?", f"mirror:%@{ref.id}")
+        self._hold("I4", bool(fought) or sorted(shown) == sorted(wanted), f"{ref.id} shows {shown}, not {wanted}")
+        self._hold("S29", all(not one.body and not one.attendees for one in copies), f"{ref.id} tells too much")
+
+    def _messages_follow_history(self) -> None:
+        """One word to the client for each step into `cancelled`, and for no other (I6)."""
+        ended = {
+            (row["visit_id"], row["version"])
+            for row in self.rows("SELECT * FROM history")
+            if json.loads(row["after"]).get("state") == "cancelled"
+            and json.loads(row["before"] or "{}").get("state") in ("pending", "confirmed")
+        }
+        said = {
+            (row["about"], int(row["key"].split(":")[3]))
+            for row in self.rows("SELECT * FROM notice WHERE channel = 'message' AND kind = 'cancellation' AND addressee = 'client'")
+        }
+        self._hold("I6", ended == said, f"cancelled {ended - said} untold, told {said - ended} for nothing")
+
+    def _alerts_are_over(self) -> None:
+        rows = self.rows("SELECT kind, about FROM notice WHERE channel = 'alert' AND state = 'open'")
+        left = {"cal/caro-publish"} - {ref.id for ref in self._stage.ctx.directory.calendars()}
+        stand = [(row["kind"], row["about"]) for row in rows if row["kind"] in STANDING and row["about"] not in left]
+        self._hold("P8", not stand, f"the trouble is over, the alert stands: {stand}")
+
+
+def _order(told: str) -> datetime:
+    return datetime.fromisoformat(told) if told else datetime.min.replace(tzinfo=UTC)
+
+
+def _span(interval: Any) -> Span:
+    return int(interval.start.timestamp()), int(interval.end.timestamp())
+
+
+def _stamp(value: dict[str, str]) -> Span:
+    """Read an interval as the store wrote it."""
+    return _seconds(value["start"]), _seconds(value["end"])
+
+
+def _seconds(value: str) -> int:
+    return int(datetime.fromisoformat(value).timestamp())
