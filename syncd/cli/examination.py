@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.clock import Clock, SystemClock
 from syncd.control import SOCKET
-from syncd.errors import StoreError
+from syncd.errors import ConfigError, StoreError
 from syncd.ports import Check
 
 if TYPE_CHECKING:
@@ -196,6 +196,9 @@ def _kept(config_file: Path, clock: Clock) -> Iterator[Finding]:
         installed = inspect(config_file, clock=clock)
     except StoreError as error:
         yield HERE, warn("store", str(error), "start syncd, or restore a backup")
+        return
+    except ConfigError as error:
+        yield HERE, fail("store", str(error), "mend that first: the daemon will not start either")
         return
     with closing(installed):
         yield from ((HERE, one) for one in _store(installed))

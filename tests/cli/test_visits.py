@@ -1,0 +1,147 @@
+"""Visits from a shell, on a real store: booked, looked at, moved, handed over, cancelled, and who did it."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.cli.office import Office, next_monday
+
+MONDAY = next_monday()
+
+
+def test_a_booked_visit_is_shown_listed_and_in_the_calendar_after_a_sync(opened: Office) -> None:
+    visit = opened.book(MONDAY, "--phone", "+56 9 1234 5678", "--answer", "Piso=4", "--host", "bruno")
+    assert (visit["state"], visit["host"], visit["source"]["account"]) == ("confirmed", "bruno", "cli")
+    assert visit["contact"]["phone"] == "+56912345678"
+    assert visit["answers"] == [{"question": "Piso", "answer": "4"}]
+    assert [one["id"] for one in opened.json("visits", "list")] == [visit["id"]]
+    assert opened.syncd("plan").code == 3
+    assert opened.syncd("sync").code == 0
+    assert opened.syncd("plan").code == 0
+
+
+def test_a_local_time_is_the_projects(opened: Office) -> None:
+    done = opened.json(
+        *"visits book --project casas --name Eva --email eva@b.example --start".split(), f"{MONDAY:%Y-%m-%dT%H:%M}"
+    )
+    assert done["start"] == MONDAY.isoformat()
+
+
+@pytest.mark.parametrize("name", ["casas", "Casas PlanOK", "casas plan ok"])
+def test_a_project_may_be_named_by_id_name_or_alias(opened: Office, name: str) -> None:
+    assert opened.book(MONDAY, project=name)["project"] == "casas"
+
+
+def test_an_event_type_may_be_named_by_its_role(opened: Office) -> None:
+    assert opened.book(MONDAY, "--event-type", "urgent")["event_type"] == "urgente"
+
+
+def test_a_visit_is_found_by_the_beginning_of_its_id(opened: Office) -> None:
+    visit = opened.book(MONDAY)
+    assert opened.json("visits", "show", visit["id"][:8]) == opened.json("visits", "show", visit["id"])
+    done = opened.syncd("visits", "show", visit["id"][:2])
+    assert done.code == 2
+    assert "no visit has the id" in done.err
+
+
+def test_a_moved_visit_keeps_its_history_with_who_and_from_where(opened: Office) -> None:
+    visit = opened.book(MONDAY, "--host", "ana")
+    later = MONDAY + timedelta(hours=1)
+    moved = opened.json("visits", "move", visit["id"], "--start", later.isoformat())
+    assert (moved["start"], moved["host"]) == (later.isoformat(), "ana")
+    items = opened.json("visits", "history", visit["id"])["items"]
+    assert [one["version"] for one in items] == [1, 2]
+    assert all(one["actor"].startswith("cli:") and one["source"] == "cli" for one in items)
+    drawn = opened.syncd("visits", "history", visit["id"])
+    assert "booked" in drawn.out and "→" in drawn.out
+
+
+def test_a_visit_is_handed_over_at_the_same_time(opened: Office) -> None:
+    visit = opened.book(MONDAY, "--host", "ana")
+    assert opened.json("visits", "reassign", visit["id"], "--host", "Bruno Rojas")["host"] == "bruno"
+
+
+def test_a_host_who_is_taken_is_refused_and_nothing_changes(opened: Office) -> None:
+    visit = opened.book(MONDAY, "--host", "ana")
+    opened.book(MONDAY, "--host", "bruno")
+    done = opened.syncd("visits", "reassign", visit["id"], "--host", "bruno")
+    assert (done.code, done.err) == (1, "syncd: Somebody else was first\n")
+    assert opened.json("visits", "show", visit["id"]) == visit
+
+
+def test_a_cancelled_visit_frees_its_time_and_says_whose_wish_it_was(opened: Office) -> None:
+    visit = opened.book(MONDAY, "--host", "ana")
+    gone = opened.json("visits", "cancel", visit["id"], "--by", "client", "--reason", "está enferma")
+    assert (gone["state"], gone["cancel_reason"]) == ("cancelled", "client")
+    assert opened.json("visits", "history", visit["id"])["items"][-1]["note"] == "está enferma"
+    opened.book(MONDAY, "--host", "ana")
+
+
+def test_cancelling_twice_shows_the_state_reached(opened: Office) -> None:
+    visit = opened.book(MONDAY)
+    first = opened.json("visits", "cancel", visit["id"])
+    assert opened.syncd("visits", "cancel", visit["id"], "--json").json["state"] == first["state"]
+
+
+def test_lists_are_narrowed_by_agent_state_project_and_time(opened: Office) -> None:
+    ana, bruno = opened.book(MONDAY, "--host", "ana"), opened.book(MONDAY, "--host", "bruno")
+    opened.json("visits", "cancel", ana["id"])
+    day = f"{MONDAY:%Y-%m-%d}"
+
+    def ids(*words: str) -> set[str]:
+        return {one["id"] for one in opened.json("visits", "list", *words)}
+
+    assert ids("--agent", "ana") == {ana["id"]}
+    assert ids("--state", "confirmed") == {bruno["id"]}
+    assert ids("--state", "confirmed", "--state", "cancelled") == {ana["id"], bruno["id"]}
+    assert ids("--project", "torre") == set()
+    assert ids("--from", day, "--to", day) == {ana["id"], bruno["id"]}
+    assert ids("--to", f"{MONDAY - timedelta(days=1):%Y-%m-%d}") == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["visits", "list", "--agent", "anna"], "did you mean 'ana'?"),
+        (["visits", "list", "--project", "casa"], "did you mean 'casas'?"),
+        (["visits", "list", "--state", "confirmd"], "did you mean 'confirmed'?"),
+        (["visits", "list", "--from", "mañana"], "write 2026-12-01T09:00"),
+        (["visits", "list", "--from", "2026-12-02", "--to", "2026-12-01"], "ends before it begins"),
+        (["visits", "list", "--from", "2026-12-02", "--to", "2036-12-01"], "at most 400 days"),
+        (["visits", "list", "--from", "0001-01-01T00:00"], "out of range"),
+    ],
+)
+def test_a_wrong_word_is_told_the_right_one(opened: Office, words: list[str], hint: str) -> None:
+    done = opened.syncd(*words)
+    assert done.code == 2
+    assert hint in done.err
+
+
+@pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        ({"--email": "eva"}, "email: must be an e-mail address"),
+        ({"--name": "E\x1b[31m"}, "name: must be one line"),
+        ({"--phone": "*21*123456789#"}, "telephone"),
+        ({"--host": "clara"}, "no agent is called 'clara'"),
+        ({"--event-type": "urgentee"}, "did you mean 'urgente'?"),
+        ({"--answer": "no sign"}, "QUESTION=ANSWER"),
+        ({"--start": "2027-09-05T00:30"}, "does not exist in America/Santiago"),
+    ],
+)
+def test_what_is_typed_for_a_booking_meets_the_same_limits_as_the_api(
+    opened: Office, changed: dict[str, str], hint: str
+) -> None:
+    words = {"--project": "casas", "--start": MONDAY.isoformat(), "--name": "Eva", "--email": "e@b.example"} | changed
+    done = opened.syncd("visits", "book", *(word for pair in words.items() for word in pair))
+    assert done.code == 2
+    assert hint in done.err
+    assert opened.json("visits", "list") == []
+
+
+def test_an_inactive_project_takes_no_bookings(opened: Office) -> None:
+    done = opened.syncd(
+        *"visits book --project torre --name Eva --email e@b.example --start".split(), MONDAY.isoformat()
+    )
+    assert done.code == 1
+    assert "takes no bookings yet" in done.err
