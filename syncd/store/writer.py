@@ -55,15 +55,15 @@ class Committer:
         self._db = SqliteDb(connection, writable=True)
         self._epoch = epoch
         self._committed = committed
+        self._changed = False  # whether any job of the group changed something
         self._running = 0  # ident of the thread that runs jobs now
 
     def commit(self, jobs: Sequence[Job]) -> StoreError | None:
         """Run a group and commit it. Where that fails nothing is kept: every caller hears why, and so does ours."""
-        changes = self._connection.total_changes
         failure = self._commit(jobs)
         for job in jobs:
             job.release(failure)
-        if failure is None and self._connection.total_changes != changes:
+        if failure is None and self._changed:
             self._committed()
         return failure
 
@@ -83,6 +83,7 @@ class Committer:
         return None
 
     def _run_group(self, jobs: Sequence[Job]) -> None:
+        self._changed = False
         for job in jobs:
             job.error = None  # of an earlier try
         self._connection.execute("BEGIN IMMEDIATE")  # a deferred one fails where it reads before it writes
@@ -102,6 +103,7 @@ class Committer:
             raise StoreBusy("another process has taken the store over; this one may not write any more")
 
     def _run(self, job: Job) -> None:
+        changes = self._connection.total_changes
         self._connection.execute("SAVEPOINT job")
         try:
             job.result = job.fn(self._db)
@@ -112,6 +114,8 @@ class Committer:
                 raise sqlite3.OperationalError("the transaction ended under way") from error
             job.error = error
             self._connection.execute("ROLLBACK TO job")
+        else:
+            self._changed = self._changed or self._connection.total_changes != changes
         self._connection.execute("RELEASE job")
 
     def _roll_back(self) -> None:
