@@ -6,6 +6,7 @@ EXDATE names, unless the master is the newer revision.
 """
 
 import operator
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -236,7 +237,7 @@ def _until(rule: Rule, start: Moment, zones: Zones) -> tuple[datetime | None, da
     """Return a rule's last local time, a day more where the zone could matter, and then also its last instant."""
     if rule.until is None:
         return None, None
-    if rule.until[:4] > "2100":  # "for ever" is written as 9999 by some
+    if re.fullmatch(r"9999[0-9]{4}(T[0-9]{6}Z?)?", rule.until):  # how some write "for ever"
         return None, None
     until = moment_of(rule.until, None, zones, start.zone)
     if start.is_day:
