@@ -244,8 +244,8 @@ def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cau
     except SlotTaken:
         return Refused(reason="slot_taken", detail="")
     announce(tx, visit, saved, cause.at, _wishes(command))
-    if isinstance(command, Cancel):
-        tx.queue.touch(WorkKind.CANCEL, visit.id, cause.at)
+    if saved.state is VisitState.CANCELLED and saved.source.account in ctx.accounts:
+        tx.queue.touch(WorkKind.CANCEL, visit.id, cause.at, group=saved.source.account)
     return saved
 
 
@@ -288,7 +288,7 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
 
 
 def _message_kind(before: Visit | None, after: Visit) -> str | None:
-    if before is None or (before.state is VisitState.CONFLICT and after.active):
+    if before is None or (not before.active and after.active):
         return "booking_info"
     if after.state is VisitState.CANCELLED:
         return "cancellation" if before.state is not VisitState.CONFLICT else None
