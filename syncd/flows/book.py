@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.availability import bookable, slots
+from syncd.core.availability import bookable
 from syncd.core.directory import Activation, Project
 from syncd.core.draft import variables
 from syncd.core.event_type import EventType
-from syncd.core.hours import booking_window_end
 from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.routing import rank_hosts
@@ -33,7 +32,7 @@ from syncd.core.visit import (
 )
 from syncd.errors import SlotTaken
 from syncd.flows.context import Context
-from syncd.flows.hosts import day_around, host_time
+from syncd.flows.hosts import day_around, host_time, offered
 from syncd.flows.say import message, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
@@ -99,25 +98,15 @@ def offer(
     if isinstance(place, Refused):
         return place
     with ctx.store.read() as tx:
-        return _slots(ctx, tx, place, place.project.team, window, now)
-
-
-def _slots(
-    ctx: Context, tx: Tx, place: Place, agents: Sequence[AgentId], window: Interval, now: datetime
-) -> list[Slot]:
-    last = booking_window_end(place.event_type.window, now, place.project.time_zone, place.holidays)
-    inside = window.clip(Interval(now, last)) if last > now else None
-    if inside is None:
-        return []
-    hosts = [host_time(tx, ctx.directory, agent, place.event_type, inside, now, place.project) for agent in agents]
-    return slots(place.event_type, hosts, inside, now, place.project.time_zone, place.holidays)
+        return offered(ctx, tx, place.project.team, place.event_type, place.project, window, now)
 
 
 def alternatives(ctx: Context, place: Place, start: datetime, now: datetime) -> tuple[Slot, ...]:
     """Return at most five free slots, those nearest to the wanted start."""
     begin = max(now, start - LOOK / 2)
     with ctx.store.read() as tx:
-        found = _slots(ctx, tx, place, place.project.team, Interval(begin, begin + LOOK), now)
+        window = Interval(begin, begin + LOOK)
+        found = offered(ctx, tx, place.project.team, place.event_type, place.project, window, now)
     nearest = sorted(found, key=lambda slot: (abs(slot.interval.start - start), slot.interval.start))
     return tuple(sorted(nearest[:ALTERNATIVES], key=lambda slot: slot.interval))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from syncd.clock import Clock
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
+from syncd.flows.kept import KeptStarts
 from syncd.ports import Calendar, Delivery, Home, Push, Scheduler
 from syncd.store import Store
 
@@ -37,6 +38,7 @@ class Context:
     request_token: Callable[[str], str] = lambda request: request  # signed: "<id>.<hmac8>"
     read_request_token: Callable[[str], str | None] = lambda token: token  # None: not ours
     crashpoint: Callable[[str], None] = lambda name: None
+    kept: KeptStarts = field(default_factory=KeptStarts, init=False, compare=False)  # a new context has its own
 
     @property
     def policy(self) -> SyncPolicy:

@@ -1,19 +1,24 @@
 """Loads what availability needs to know of hosts: open hours, busy spans, holds, and whether their busy time is
 known at all."""
 
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from heapq import merge
 
-from syncd.core.availability import HostTime
+from syncd.core.availability import FreeStarts, HostTime, free_starts, listed
 from syncd.core.directory import Agent, CalendarRole, Directory, Project
 from syncd.core.event_type import EventType
-from syncd.core.hours import day_interval, local_day, open_hours
-from syncd.core.ids import AgentId, CalendarId, EventTypeId, VisitId
+from syncd.core.hours import booking_window_end, day_interval, local_day, open_spans
+from syncd.core.ids import AgentId, CalendarId, EventTypeId, HoursId, VisitId
 from syncd.core.interval import Interval
+from syncd.core.limits import LONGEST_VISIT
+from syncd.core.visit import Slot
+from syncd.flows.context import Context
 from syncd.store import Tx
-from syncd.store.visits import Hold
+from syncd.store.calendars import Glance
 
-MARGIN = timedelta(days=1)  # a guard may reach over the edge of the window
+MOMENT = timedelta(microseconds=1)
 
 
 def busy_calendars(agent: Agent) -> list[CalendarId]:
@@ -23,16 +28,25 @@ def busy_calendars(agent: Agent) -> list[CalendarId]:
 
 def why_closed(tx: Tx, directory: Directory, agent: Agent, now: datetime, project: Project | None = None) -> str | None:
     """Say why the agent's busy time is unknown, None where it is known well enough (P7, N08)."""
-    limit = (project.max_staleness if project else None) or directory.policy.max_staleness
-    for calendar in busy_calendars(agent):
-        state = tx.calendars.state(calendar)
-        if state.attention:
-            return f"{calendar}: {state.attention}"
-        if state.read_at is None:
+    return _why_closed(tx.calendars.glances(busy_calendars(agent)), _limit(directory, project), now)
+
+
+def _limit(directory: Directory, project: Project | None) -> timedelta:
+    return (project.max_staleness if project else None) or directory.policy.max_staleness
+
+
+def _why_closed(glances: Mapping[CalendarId, Glance], limit: timedelta, now: datetime) -> str | None:
+    for calendar, seen in glances.items():
+        if seen.attention:
+            return f"{calendar}: {seen.attention}"
+        if seen.read_at is None:
             return f"{calendar} has never been read"
-        if now - state.read_at > limit:
-            return f"{calendar} was last read at {state.read_at:%Y-%m-%d %H:%MZ}"
+        if now - seen.read_at > limit:
+            return f"{calendar} was last read at {seen.read_at:%Y-%m-%d %H:%MZ}"
     return None
+
+
+# --- one start of one host ------------------------------------------------------------------------------------------
 
 
 def host_time(
@@ -47,26 +61,43 @@ def host_time(
 ) -> HostTime:
     """Return one agent's time around the window; `ignoring` leaves out a visit that is about to move."""
     agent = directory.agents[agent_id]
-    wide = window.pad(MARGIN, MARGIN)
-    hours = directory.hours[event_type.hours or agent.hours]
-    spans = tx.calendars.spans(busy_calendars(agent), wide.epoch, all_day=event_type.all_day_blocks)
-    holds = [hold for hold in tx.visits.holds([agent_id], wide) if hold.visit != ignoring]
     zone = project.time_zone if project else directory.time_zone
-    return HostTime(
-        agent=agent_id,
-        open=[one.epoch for one in open_hours(hours, wide)],
-        busy=sorted(span for calendar in spans.values() for span in calendar),
-        holds=[hold.guard.epoch for hold in holds],
-        closed=why_closed(tx, directory, agent, now, project),
-        counts=_counts(holds, event_type.id, zone),
-    )
+    wide = _whole_days(window, event_type, zone)
+    time = _time(tx, agent, event_type, wide, zone, ignoring)
+    opened = open_spans(directory.hours[event_type.hours or agent.hours], wide)
+    return replace(time, open=opened, closed=why_closed(tx, directory, agent, now, project))
 
 
-def _counts(holds: Sequence[Hold], event_type: EventTypeId, zone: str) -> dict[date, int]:
+def _whole_days(window: Interval, event_type: EventType, zone: str) -> Interval:
+    """Return the local days of the window, and beyond them as far as the guard of a visit there may reach."""
+    first, last = local_day(window.start, zone), local_day(window.end - MOMENT, zone)
+    days = Interval(day_interval(first, zone).start, day_interval(last, zone).end)
+    return days.pad(event_type.buffer_before, LONGEST_VISIT + event_type.buffer_after)
+
+
+def _time(
+    tx: Tx, agent: Agent, event_type: EventType, wide: Interval, zone: str, ignoring: VisitId | None = None
+) -> HostTime:
+    """Load blocks, holds and counts; open hours and whether the host is closed are the caller's to fill in."""
+    spans = tx.calendars.spans(busy_calendars(agent), wide.epoch, all_day=event_type.all_day_blocks)
+    if ignoring is None:
+        holds = tx.visits.guards(agent.id, wide.epoch)
+    else:
+        holds = [hold.guard.epoch for hold in tx.visits.holds([agent.id], wide) if hold.visit != ignoring]
+    counts = _counts(tx, agent.id, event_type, wide, zone, ignoring)
+    return HostTime(agent=agent.id, open=(), busy=list(merge(*spans.values())), holds=holds, counts=counts)
+
+
+def _counts(
+    tx: Tx, agent: AgentId, event_type: EventType, wide: Interval, zone: str, ignoring: VisitId | None
+) -> dict[date, int]:
+    """Count active visits of the type by local day; those that hold no time count as well."""
     counts: dict[date, int] = {}
-    for hold in holds:
-        if hold.event_type == event_type:
-            day = local_day(hold.interval.start, zone)
+    if event_type.daily_cap is None:
+        return counts
+    for visit, start in tx.visits.starts(agent, event_type.id, wide.epoch):
+        if visit != ignoring:
+            day = local_day(datetime.fromtimestamp(start, UTC), zone)
             counts[day] = counts.get(day, 0) + 1
     return counts
 
@@ -74,3 +105,68 @@ def _counts(holds: Sequence[Hold], event_type: EventTypeId, zone: str) -> dict[d
 def day_around(moment: datetime, zone: str) -> Interval:
     """Return the local day of a moment: the window in which one start is judged."""
     return day_interval(local_day(moment, zone), zone)
+
+
+# --- all starts of a team -------------------------------------------------------------------------------------------
+
+
+def offered(
+    ctx: Context,
+    tx: Tx,
+    team: Sequence[AgentId],
+    event_type: EventType,
+    project: Project,
+    window: Interval,
+    now: datetime,
+) -> list[Slot]:
+    """List what may be booked in the window now, from free starts that are kept while nothing changes.
+
+    `tx` is a snapshot, not a write: see KeptStarts.
+    """
+    zone = project.time_zone
+    holidays = ctx.directory.business_holidays.get(project.id, frozenset())
+    last = booking_window_end(event_type.window, now, zone, holidays)
+    if last <= now:
+        return []
+    ahead = _whole_days(Interval(now, last), event_type, zone)
+    hosts = _Team(ctx, tx, event_type, ahead, zone).free_starts(team, _limit(ctx.directory, project), now)
+    return listed(event_type, hosts, window, now, zone, holidays)
+
+
+@dataclass(frozen=True, slots=True)
+class _Team:
+    """One question about a team: the whole booking window of an event type, in one snapshot."""
+
+    ctx: Context
+    tx: Tx
+    event_type: EventType
+    ahead: Interval
+    zone: str
+
+    def free_starts(self, team: Sequence[AgentId], limit: timedelta, now: datetime) -> list[FreeStarts | None]:
+        """Return each agent's free starts, None for one whose busy time is not known."""
+        agents = [self.ctx.directory.agents[one] for one in team]
+        glances = self.tx.calendars.glances([one for agent in agents for one in busy_calendars(agent)])
+        opened: dict[HoursId, list[tuple[int, int]]] = {}
+        found: list[FreeStarts | None] = []
+        for agent, holds in zip(agents, self.tx.visits.revision(team), strict=True):
+            seen = {one: glances[one] for one in busy_calendars(agent)}
+            closed = _why_closed(seen, limit, now) is not None
+            revision = (self.ahead, holds, *(one.revision for one in seen.values()))
+            found.append(None if closed else self._starts(agent, revision, opened))
+        return found
+
+    def _starts(
+        self, agent: Agent, revision: tuple[object, ...], opened: dict[HoursId, list[tuple[int, int]]]
+    ) -> FreeStarts:
+        key: tuple[AgentId, EventTypeId, str] = (agent.id, self.event_type.id, self.zone)
+        known = self.ctx.kept.find(key, revision)
+        if known is not None:
+            return known
+        hours = self.event_type.hours or agent.hours
+        if hours not in opened:
+            opened[hours] = open_spans(self.ctx.directory.hours[hours], self.ahead)
+        time = _time(self.tx, agent, self.event_type, self.ahead, self.zone)
+        starts = free_starts(self.event_type, replace(time, open=opened[hours]), self.zone)
+        self.ctx.kept.keep(key, revision, starts)
+        return starts
