@@ -5,7 +5,6 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import TypeVar
 
 from connectors._memory_desk import Desk
@@ -29,7 +28,7 @@ class World:
         self.meanwhile: Callable[[], None] = lambda: None  # what happens while an answer is late
         self.applied: Callable[[str], None] = lambda call: None  # told of every write that took effect
         self.hasty: list[str] = []  # calls made before the Retry-After that we gave was over
-        self._not_before: dict[str, datetime] = {}
+        self._not_before: dict[str, float] = {}
         self._shelves: defaultdict[str, dict[str, Shelf]] = defaultdict(dict)
         self._desks: dict[str, Desk] = {}
 
@@ -91,9 +90,8 @@ class World:
         """Count a call and let through what is not refused at the door; returns the fault that strikes inside."""
         with self.lock:
             self.calls[account, call] += 1
-            now = self.clock.now()
-            if now < self._not_before.get(account, now):
-                self.hasty.append(f"{account} {call} at {now:%H:%M:%S}, told to wait")
+            if self.clock.monotonic() < self._not_before.get(account, 0.0):
+                self.hasty.append(f"{account} {call} at {self.clock.now():%H:%M:%S}, told to wait")
             if account in self.revoked:
                 raise AuthFailed(f"{account}: the login is refused")
             fault = self.faults.next(account, call)
@@ -107,7 +105,7 @@ class World:
         match fault:
             case Fault.THROTTLE:
                 wait = self.faults.retry_after()
-                self._not_before[account] = self.clock.now() + _patience(wait)
+                self._not_before[account] = self.clock.monotonic() + _patience(wait)
                 raise Transient(f"{account}: 429", retry_after=wait)
             case Fault.SERVER_ERROR:
                 raise Transient(f"{account}: 503")
@@ -143,10 +141,9 @@ class World:
         return first
 
 
-def _patience(retry_after: float | None) -> timedelta:
-    """Return how long a caller must really wait who caps what it is told at an hour and ignores nonsense."""
-    asked = retry_after if retry_after is not None and retry_after > 0 else 0.0
-    return timedelta(seconds=min(asked, 3600.0))
+def _patience(retry_after: float | None) -> float:
+    """Return how many seconds a caller must wait who caps what it is told at an hour and ignores nonsense."""
+    return min(retry_after, 3600.0) if retry_after is not None and retry_after > 0 else 0.0
 
 
 WORLDS: dict[str, World] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from syncd.core.directory import CalendarRef
-from syncd.core.ids import AccountId
+from syncd.core.ids import AccountId, CalendarId
 from syncd.core.interval import Interval
 from syncd.core.publish import (
     Delete,
@@ -32,6 +32,7 @@ from syncd.store import Tx
 from syncd.store.queue import WorkKind
 
 SYNCD = AccountId("syncd")
+CALENDAR_BACK = timedelta(minutes=15)  # between two tries to write to a calendar that is gone
 LOOK_TWICE = timedelta(minutes=1)  # before a write of unknown outcome counts as never done (a replica may lag)
 
 
@@ -51,6 +52,20 @@ def publish(ctx: Context, key_text: str, now: datetime) -> datetime | None:
     refs = ctx.directory.calendar(key.calendar)
     if not refs:
         return None  # dropped from the configuration: nothing remote is deleted (F46)
+    try:
+        return _publish(ctx, key, refs, now)
+    except NotFound as error:
+        why = str(error)
+        ctx.store.write(lambda tx: _note_missing(tx, key.calendar, why, now))
+        return now + CALENDAR_BACK
+
+
+def _note_missing(tx: Tx, calendar: CalendarId, why: str, now: datetime) -> None:
+    """The calendar itself is gone or no longer shared (F17): what is due waits until it is back."""
+    alert(tx, "missing", calendar, f"{calendar} is not there to be written: {why}"[:400], now)
+
+
+def _publish(ctx: Context, key: EventKey, refs: Sequence[CalendarRef], now: datetime) -> datetime | None:
     ctx.crashpoint("C15")
     calendar = ctx.calendar_of(refs[0])
     stands = _load(ctx, key, now)
@@ -64,7 +79,8 @@ def publish(ctx: Context, key_text: str, now: datetime) -> datetime | None:
     if stands.draft is not None and _was_dragged(stands.known):
         ctx.store.write(lambda tx: _have_heeded(tx, refs, now))
         return None
-    _take(ctx, calendar, refs[0], key, next_step(stands.draft, stands.known, now, restore=restores(ctx, key)), now)
+    step = next_step(stands.draft, stands.known, now, restore=restores(ctx, key))
+    _take(ctx, calendar, refs[0], key, step, now)
     return None
 
 
@@ -179,8 +195,8 @@ def _put(ctx: Context, calendar: Calendar, ref: CalendarRef, step: Put, now: dat
     except VersionConflict:
         _read_again(ctx, ref, draft.key, now)
         raise
-    except NotFound as error:
-        _vanished(ctx, step.known, error, now)
+    except NotFound:
+        _vanished(ctx, calendar, step, now)
         return
     ctx.crashpoint("C19")
     earlier = recent_rewrites(step.known, now) if step.known is not None else _rewrites(ctx, draft.key, now)
@@ -218,10 +234,12 @@ def _read_again(ctx: Context, ref: CalendarRef, key: EventKey, now: datetime) ->
     ctx.store.write(touch)
 
 
-def _vanished(ctx: Context, known: Published | None, error: NotFound, now: datetime) -> None:
-    """The entry to update is gone: a person deleted it. Without one, the calendar itself is gone, which is an error."""
-    if known is None:
-        raise error
+def _vanished(ctx: Context, calendar: Calendar, step: Put, now: datetime) -> None:
+    """The entry to update is gone: a person deleted it, unless the calendar itself is gone, which a look raises."""
+    known = step.known
+    found = calendar.find(step.draft.key, step.draft.uid)
+    if known is None or found is not None:
+        raise VersionConflict(f"{step.draft.key.calendar}: the entry came and went")
 
     def note(tx: Tx) -> None:
         tx.calendars.settle_intent(known.key)
@@ -241,8 +259,6 @@ def _delete(ctx: Context, calendar: Calendar, ref: CalendarRef, known: Published
     except VersionConflict:
         _read_again(ctx, ref, known.key, now)
         raise
-    except NotFound:
-        pass  # already gone is what we wanted
     ctx.crashpoint("C19")
     ctx.store.write(lambda tx: _forget(tx, known.key))
 

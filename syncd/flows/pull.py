@@ -227,7 +227,7 @@ def _remember_reading(
             deletions=deletions,
         )
     )
-    for kind in ("unreadable", "suspect"):
+    for kind in ("unreadable", "suspect", "missing"):
         recovered(tx, kind, state.calendar, now)
     if attention:
         alert(tx, "attention", state.calendar, f"{state.calendar} needs attention: {attention}", now)

@@ -186,7 +186,7 @@ class Judge:
                 self._hold("truth", found[0]["source_id"] == booking, f"{booking} is not what its visit goes by")
                 told = json.loads(found[0]["details"])["remote"]
                 self._hold("truth", _stamp(told["interval"]) == _span(now.interval), f"{booking} {told} {now.interval}")
-            elif found and found[0]["source_id"] == booking:
+            elif found and found[0]["source_id"] == booking and found[0]["end_at"] > self._now:
                 self._hold("truth", found[0]["state"] == "cancelled", f"booking {booking} ended, its visit did not")
 
     def _wanted(self, ref: CalendarRef) -> dict[str, Row]:
