@@ -17,9 +17,9 @@ BINDS = frozenset(f"{xml.DAV}{word}" for word in ("write", "bind", "all"))
 
 def check(account: AccountId, settings: CaldavSettings, env: Environment, names: Sequence[str]) -> list[Check]:
     """Try the login, find the home, resolve every calendar that the configuration names."""
+    if settings.quirks is not None and (wrong := _quirks(settings.quirks)) is not None:
+        return [wrong]
     try:
-        if settings.quirks is not None:
-            features_of(settings.quirks)
         speaker = account_of(account, settings, env)
         listing = speaker.listing()
     except AuthFailed as error:
@@ -31,6 +31,15 @@ def check(account: AccountId, settings: CaldavSettings, env: Environment, names:
     for name in names:
         lines += _calendar(speaker, name, listing)
     return lines
+
+
+def _quirks(name: str) -> Check | None:
+    try:
+        features_of(name)
+    except ConnectorError as error:
+        advice = "write the kind of the server (nextcloud, icloud, sogo, zimbra, davical …), or leave the line out"
+        return Check(what="quirks", state="fail", text=str(error), remedy=advice)
+    return None
 
 
 def _login_text(error: AuthFailed) -> str:

@@ -4,10 +4,11 @@ Nothing is written over or deleted that is not ours (P4) or that somebody change
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from connectors import _caldav_xml as xml
 from connectors._caldav_account import Account
@@ -20,7 +21,6 @@ from syncd.core.publish import EventDraft, EventKey, Presence, Published
 from syncd.errors import (
     AuthFailed,
     ConnectorError,
-    Forbidden,
     NotFound,
     Permanent,
     Transient,
@@ -31,13 +31,17 @@ from syncd.errors import (
 TEXT = {"Content-Type": "text/calendar; charset=utf-8"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """What stands at one address now."""
 
     path: str
     etag: str
-    entry: Entry
+    text: bytes
+
+    @cached_property
+    def entry(self) -> Entry:
+        return Entry(self.text)
 
 
 class Writing:
@@ -56,18 +60,21 @@ class Writing:
         text = created(draft, self._now())
         try:
             answer = self._send_text(path, text, {"If-None-Match": "*"})
-        except (VersionConflict, Forbidden) as refused:
+        except (VersionConflict, Permanent) as refused:
             return self._meet(draft, refused)
         return self._published(draft, path, self._etag_after(path, answer))
 
     def _meet(self, draft: EventDraft, refused: ConnectorError) -> Published:
         """Find out why a new entry was refused: it stands there already, or another one has its UID."""
-        conflict = xml.conditions(refused.answer) & xml.UID_CONFLICTS
-        if isinstance(refused, Forbidden) and not conflict:
+        status = refused.answer.status if refused.answer is not None else 0
+        named = xml.conditions(refused.answer) & xml.UID_CONFLICTS
+        if status not in (400, 409, 412) and not named:
             raise refused
         found = self._look(draft.key, draft.uid)
-        if found is None:
+        if found is None and isinstance(refused, VersionConflict):
             raise VersionConflict(f"{draft.key}: an entry of somebody else is in the way") from refused
+        if found is None:
+            raise refused
         if found.entry.says(draft):
             return self._published(draft, found.path, found.etag)
         return self._write_over(draft, found)
@@ -84,8 +91,18 @@ class Writing:
 
     def _write_over(self, draft: EventDraft, found: Standing) -> Published:
         text = found.entry.rewritten(draft, self._now())
-        answer = self._send_text(found.path, text, _only_if(found.etag))
+        answer = self._only_as(found, lambda only: self._send_text(found.path, text, only))
         return self._published(draft, found.path, self._etag_after(found.path, answer))
+
+    def _only_as(self, found: Standing, send: Callable[[dict[str, str]], Answer]) -> Answer:
+        """Change an entry only while it is as just read: by its etag, or by its text where etags never repeat (F58)."""
+        try:
+            return send(_only_if(found.etag))
+        except VersionConflict:
+            now = self._standing(found.path)
+            if now is None or now.text != found.text or now.etag == found.etag:
+                raise
+        return send({})
 
     def _send_text(self, path: str, text: bytes, headers: dict[str, str]) -> Answer:
         return self.account.http.send("PUT", path, headers={**TEXT, **headers}, body=text, ok=(200, 201, 204))
@@ -160,9 +177,7 @@ class Writing:
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
             texts = self.reading.texts(path, batch)
-            yield from (
-                Standing(path=one, etag=etag, entry=Entry(text.encode())) for one, (etag, text) in texts.items()
-            )
+            yield from (Standing(path=one, etag=etag, text=text.encode()) for one, (etag, text) in texts.items())
             yield from (found for one in batch if one not in texts and (found := self._standing(one)) is not None)
 
     def _standings(self, answer: xml.Multistatus, path: str) -> Iterator[Standing]:
@@ -170,7 +185,7 @@ class Writing:
             one = member(row.href, self.account.http.reach, path)
             text = row.texts.get(xml.DATA, "")
             if one is not None and text.strip():
-                yield Standing(path=one, etag=etag_of(row), entry=Entry(text.encode()))
+                yield Standing(path=one, etag=etag_of(row), text=text.encode())
 
     def _standing(self, path: str) -> Standing | None:
         """Read what stands at one address, None where nothing does."""
@@ -180,7 +195,7 @@ class Writing:
             return None
         if not answer.body.lstrip(b"\xef\xbb\xbf \r\n")[:15].upper() == b"BEGIN:VCALENDAR":
             raise Unreadable("the entry is no iCalendar text")
-        return Standing(path=path, etag=quoted(answer.headers.get("ETag", "")), entry=Entry(answer.body))
+        return Standing(path=path, etag=quoted(answer.headers.get("ETag", "")), text=answer.body)
 
     # ------------------------------------------------------------------------------------------- delete
 
@@ -188,10 +203,11 @@ class Writing:
         if not _is_strong(known.etag):
             self._delete_seen(known)
             return
-        try:
-            self._send_delete(known.remote_id, known.etag)
-        except VersionConflict:
-            self._delete_seen(known)
+        with suppress(NotFound):  # already gone is what was wanted
+            try:
+                self._send_delete(known.remote_id, _only_if(known.etag))
+            except VersionConflict:
+                self._delete_seen(known)
 
     def _delete_seen(self, known: Published) -> None:
         """Look first; delete if it is ours and still says what we put."""
@@ -202,11 +218,11 @@ class Writing:
             raise Permanent(f"{known.key}: the entry at its address is not ours; it is left alone")
         if not _as_put(found.entry, known):
             raise VersionConflict(f"{known.key}: the entry changed since it was read")
-        self._send_delete(found.path, found.etag)
+        with suppress(NotFound):
+            self._only_as(found, lambda only: self._send_delete(found.path, only))
 
-    def _send_delete(self, path: str, etag: str) -> None:
-        with suppress(NotFound):  # already gone is what was wanted
-            self.account.http.send("DELETE", path, headers=_only_if(etag), ok=(200, 202, 204))
+    def _send_delete(self, path: str, headers: dict[str, str]) -> Answer:
+        return self.account.http.send("DELETE", path, headers=headers, ok=(200, 202, 204))
 
     # ------------------------------------------------------------------------------------------- small
 

@@ -43,6 +43,12 @@ class Row:
         self.texts: dict[str, str] = {}
         self.parts: dict[str, frozenset[str]] = {}  # property -> names of the elements inside it
 
+    def beside(self, href: str) -> "Row":
+        """Return what is said of another href in the same words."""
+        other = Row()
+        other.href, other.status, other.texts, other.parts = href, self.status, self.texts, self.parts
+        return other
+
     def has(self, name: str, part: str) -> bool:
         return part in self.parts.get(name, ())
 
@@ -141,6 +147,7 @@ class _Reader(_Elements):
         super().__init__()
         self.found = Multistatus()
         self.row = Row()
+        self.hrefs: list[str] = []  # several may share one status (RFC 4918, 14.24)
         self.inside = ""  # the element of depth 3
         self.status: int | None = None  # of the propstat in hand
         self.texts: dict[str, str] = {}
@@ -151,7 +158,7 @@ class _Reader(_Elements):
         if self.depth == 1 and name != _MULTISTATUS:
             raise Unreadable("the answer is XML, and no multistatus")
         if self.depth == 2:
-            self.row = Row()
+            self.row, self.hrefs = Row(), []
         elif self.depth == 3:
             self.inside, self.status, self.texts, self.parts = name, None, {}, {}
         elif self.depth == 5:
@@ -172,8 +179,8 @@ class _Reader(_Elements):
             self._close_row(name, text)
 
     def _close_part(self, name: str, text: str) -> None:
-        if name == HREF and not self.row.href:
-            self.row.href = text.strip()
+        if name == HREF:
+            self.hrefs.append(text.strip())
         elif name == _STATUS:
             self.row.status = _status(text)
         elif name == _PROPSTAT and (self.status is None or 200 <= self.status < 300):
@@ -182,7 +189,8 @@ class _Reader(_Elements):
 
     def _close_row(self, name: str, text: str) -> None:
         if name == _RESPONSE:
-            self.found.rows.append(self.row)
+            self.row.href = self.hrefs[0] if self.hrefs else ""
+            self.found.rows += [self.row, *(self.row.beside(href) for href in self.hrefs[1:])]
         elif name == TOKEN:
             self.found.token = text.strip()
 

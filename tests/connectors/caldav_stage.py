@@ -13,6 +13,7 @@ from syncd.core.ids import AccountId
 from syncd.core.interval import Interval
 from syncd.ports import Calendar, CalendarUse, Environment, Home
 from tests.contracts.calendar import Shown
+from tests.servers.caldav_liar import Liar
 from tests.servers.dav import Hands, event, stamp, with_line, with_lines
 
 FIRST = datetime(2026, 12, 7, 12, tzinfo=UTC)
@@ -105,6 +106,24 @@ class DavStage:
 
     def _write(self, remote_id: str, text: str) -> None:
         self.hands.put(self._path(remote_id), text)
+
+
+class LiarStage(DavStage):
+    """A calendar of a server that misbehaves on command."""
+
+    def __init__(self, liar: Liar, **changes: Any) -> None:
+        super().__init__(Hands(liar.url), settings_for(liar.url, **changes), liar.home, environment())
+        self.liar = liar
+
+    def forget_places(self) -> None:
+        self.liar.forget()
+
+    def asked(self) -> list[str]:
+        """Return, and forget, what was asked of the server so far."""
+        asked = list(self.liar.requests)
+        self.liar.requests.clear()
+        self.liar.bodies.clear()
+        return asked
 
 
 def shown(text: str) -> Shown:

@@ -77,7 +77,14 @@ class Reply:
     cut: bool = False
 
 
-Spoil = Callable[[Reply], Reply | None]  # None: hang up without a word
+@dataclass(slots=True)
+class Spoil:
+    """What is to become of one answer; None: hang up without a word."""
+
+    method: str
+    act: Callable[[Reply], Reply | None]
+    instead: bool = False  # without doing what was asked
+    skip: int = 0  # so many requests of this method are answered well before
 
 
 class Liar:
@@ -91,31 +98,34 @@ class Liar:
         self.requests: list[str] = []  # METHOD path
         self.bodies: list[bytes] = []
         self.url = ""
-        self._spoils: list[tuple[str, Spoil]] = []
+        self._spoils: list[Spoil] = []
         self._counter = itertools.count(1)
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------------------------------------- commands
 
-    def next(self, method: str, status: int, body: bytes | str = b"", **headers: str) -> None:
+    def next(self, method: str, status: int, body: bytes | str = b"", *, skip: int = 0, **headers: str) -> None:
         """Answer the next request of a method like this, without doing anything."""
         told = body.encode() if isinstance(body, str) else body
-        named = {"Content-Type": "application/xml; charset=utf-8"} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
-        self._spoils.append((f"!{method}", lambda _: Reply(status, told, named)))
+        plain = {"Content-Type": "application/xml; charset=utf-8"}
+        named = plain | {name.replace("_", "-"): value for name, value in headers.items()}
+        self._spoils.append(Spoil(method, lambda _: Reply(status, told, named), instead=True, skip=skip))
 
-    def change_next(self, method: str, change: Callable[[bytes], bytes]) -> None:
+    def change_next(self, method: str, change: Callable[[bytes], bytes], *, skip: int = 0) -> None:
         """Do the next request of a method, and change the body of its answer."""
-        self._spoils.append((method, lambda reply: Reply(reply.status, change(reply.body), reply.headers)))
+
+        def act(reply: Reply) -> Reply:
+            return Reply(reply.status, change(reply.body), reply.headers)
+
+        self._spoils.append(Spoil(method, act, skip=skip))
 
     def hang_up(self, method: str) -> None:
         """Do the next request of a method, and close the connection instead of answering."""
-        self._spoils.append((method, lambda _: None))
+        self._spoils.append(Spoil(method, lambda _: None))
 
     def cut(self, method: str) -> None:
         """Answer the next request of a method with half of what is promised."""
-        self._spoils.append((method, lambda reply: Reply(reply.status, reply.body, reply.headers, cut=True)))
+        self._spoils.append(Spoil(method, lambda reply: Reply(reply.status, reply.body, reply.headers, cut=True)))
 
     def forget(self) -> None:
         """Forget every token."""
@@ -128,13 +138,22 @@ class Liar:
         with self._lock:
             self.requests.append(f"{method} {path}")
             self.bodies.append(body)
-            spoil = next((one for one in self._spoils if one[0] in (method, f"!{method}")), None)
-            if spoil is not None:
-                self._spoils.remove(spoil)
-                if spoil[0].startswith("!"):
-                    return spoil[1](Reply(0))
+            spoil = self._due(method)
+            if spoil is not None and spoil.instead:
+                return spoil.act(Reply(0))
             reply = self._do(method, unquote(path), headers, body)
-            return reply if spoil is None else spoil[1](reply)
+            return reply if spoil is None else spoil.act(reply)
+
+    def _due(self, method: str) -> Spoil | None:
+        """Return what spoils this answer: the first that waits for this method, once its patience is used up."""
+        spoil = next((one for one in self._spoils if one.method == method), None)
+        if spoil is None:
+            return None
+        if spoil.skip:
+            spoil.skip -= 1
+            return None
+        self._spoils.remove(spoil)
+        return spoil
 
     def _do(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         folder, _, name = path.rpartition("/")
