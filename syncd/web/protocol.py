@@ -44,7 +44,7 @@ class Protocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_done()
+        self._deadline_met()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -81,7 +81,7 @@ class Protocol(HttpToolsProtocol):
             raise RefusedHead(str(status))
         super().on_headers_complete()
         self._in_head, self._progress = False, True
-        self._head_done()
+        self._deadline_met()
         if self.parser.should_upgrade():  # we speak nothing else; what follows on this connection is not read
             self.cycle.keep_alive = False
 
@@ -91,14 +91,19 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head, self._began, self._progress = True, False, True
+        self._deadline_met()
         super().on_message_complete()
+        if self._running() is None:  # answered before its end: nobody else begins to wait for the next request
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_response_complete(self) -> None:
-        """Go on to the next request; where a body was answered before its end, its rest is not waited for."""
-        if self._began and not self._in_head and self._running() is None:
-            self._say_goodbye()
-        else:
-            super().on_response_complete()
+        """Go on to the next request; the rest of a body that was answered early may come until a deadline."""
+        super().on_response_complete()
+        if self._began and not self._in_head and self._running() is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.head_seconds, self._say_goodbye)
 
     # -- deadline
 
@@ -109,10 +114,10 @@ class Protocol(HttpToolsProtocol):
         self.waiting[self] = None
         if len(self.waiting) > self.most_waiting:
             oldest = next(iter(self.waiting))
-            oldest._head_done()
+            oldest._deadline_met()
             oldest.transport.abort()
 
-    def _head_done(self) -> None:
+    def _deadline_met(self) -> None:
         self.waiting.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -131,7 +136,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Say no, read no further request, and leave the peer a moment to hear it."""
-        self._head_done()
+        self._deadline_met()
         self._refused = True
         self.pipeline.clear()
         running = self._running()
@@ -146,7 +151,7 @@ class Protocol(HttpToolsProtocol):
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        self._head_done()
+        self._deadline_met()
         self._refused = True
         if self.transport.is_closing() or not self.transport.can_write_eof():
             self.transport.close()

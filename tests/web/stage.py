@@ -25,7 +25,7 @@ from syncd.flows.sign_in import EMBEDDED, Passwords, set_password
 from syncd.ports import Calendar
 from syncd.store import Store, Tx, open_store
 from syncd.store.queue import DeliveryState, Notice, StoredDelivery
-from syncd.web.app import create_app
+from syncd.web.app import Edge, create_app
 from syncd.web.dav import dav_app, embedded_calendars, ensure_calendars
 from syncd.web.serve import Server
 from tests.connectors.test_calendly_hook import created, signature
@@ -38,6 +38,7 @@ TOKENS = {"crm": TOKEN, "panel": OTHER_TOKEN}
 CALENDLY, SECOND = AccountId("calendly"), AccountId("calendly2")
 KEYS = {CALENDLY: "key one", SECOND: "key two"}
 EVENT_TYPE = "https://api.calendly.com/event_types/T1"
+LINK_KEY = b"k" * 32
 INSIDE = "password of our own connector"
 PASSWORDS = {"ana": "contraseña de ana", "beto": "contraseña de beto"}
 APPROVED = replace(town.VISITA, id=EventTypeId("larga"), name="Visita larga", approval=True)
@@ -88,6 +89,7 @@ class Stage:
     clock: VirtualClock
     api: Recorder
     session: requests.Session
+    app: Edge
     _starts: Iterator[int] = field(default_factory=count)
 
     @property
@@ -217,7 +219,7 @@ def staged(
     app = create_app(
         lambda: ctx,
         tokens=lambda: TOKENS,
-        link_key=lambda: b"k" * 32,
+        link_key=lambda: LINK_KEY,
         dav=dav,
         passwords=passwords,
         body_seconds=seconds,
@@ -227,7 +229,7 @@ def staged(
     host, port = server.address
     api = Recorder(f"http://{host}:{port}", app.api, TOKEN)
     try:
-        yield Stage(server, ctx, time, api, session)
+        yield Stage(server, ctx, time, api, session, app)
     finally:
         api.close()
         session.close()
