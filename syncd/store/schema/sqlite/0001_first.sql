@@ -95,6 +95,8 @@ CREATE TABLE visit_source (
     PRIMARY KEY (account, source_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX visit_source_of_visit ON visit_source (visit_id);
+
 CREATE TABLE tombstone (
     account   TEXT NOT NULL,
     source_id TEXT NOT NULL,
