@@ -50,7 +50,11 @@ hours = "oficina"
 calendars = [{{ account = "embedded", calendar = "bruno/visits", role = "publish" }}]
 
 [hours.oficina]
-weekly = {{ mon = ["09:00-18:00"], tue = ["09:00-18:00"], wed = ["09:00-18:00"], thu = ["09:00-18:00"], fri = ["09:00-18:00"] }}
+weekly.mon = ["09:00-18:00"]
+weekly.tue = ["09:00-18:00"]
+weekly.wed = ["09:00-18:00"]
+weekly.thu = ["09:00-18:00"]
+weekly.fri = ["09:00-18:00"]
 
 [event_types.visita]
 name = "Visita"

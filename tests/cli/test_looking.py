@@ -161,7 +161,7 @@ def _utc(moment: datetime) -> str:
 
 
 def explained(office: Office, when: str, *words: str) -> dict[str, Any]:
-    found = office.json("explain-slot", "casas", when, *words)
+    found: dict[str, Any] = office.json("explain-slot", "casas", when, *words)
     return found | {"by_host": {one["host"]: one for one in found["hosts"]}}
 
 
