@@ -104,11 +104,11 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     fields = {**_bound.get({}), **own}
     if record.name != log.name:
         fields["logger"] = record.name
-    return {name: _shown(value, record.levelno) for name, value in fields.items()}
+    return {name: _shown(value, record.levelno) for name, value in fields.items() if value is not None}
 
 
 def _shown(value: object, level: int) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, bool | int | float):
         return value
     return _clean(str(value), level, LONGEST)
 

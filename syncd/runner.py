@@ -27,7 +27,7 @@ from syncd.flows.pull import pull
 from syncd.flows.reconcile import agents_ahead, reconcile
 from syncd.flows.say import alert, recovered
 from syncd.flows.subscribe import renew
-from syncd.log import log
+from syncd.log import bound, log
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, Work, WorkKind
 
@@ -58,6 +58,11 @@ def account_of(work: Work) -> AccountId | None:
 
 def run_one(ctx: Context, work: Work) -> None:
     """Run one leased piece of work to one of its ends: finished, again later, or buried. Raises StoreError only."""
+    with bound(kind=work.kind, key=work.key, account=work.group or None):
+        _run(ctx, work)
+
+
+def _run(ctx: Context, work: Work) -> None:
     ctx.crashpoint("C7")
     try:
         due = HANDLERS[work.kind](ctx, work.key, ctx.clock.now())
