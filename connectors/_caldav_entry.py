@@ -5,9 +5,9 @@ Time, title, place and our marks are ours; reminders, colours, categories and wh
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vDDDTypes
 
 from syncd.core.interval import Interval
 from syncd.core.publish import EventDraft
@@ -165,10 +165,9 @@ def _master(calendar: Calendar | None) -> Event | None:
 
 def _moment(event: Event | None, name: str) -> datetime | None:
     """Return an instant, None for a date, a floating time or nonsense."""
-    value = getattr(event.get(name), "dt", None) if event is not None else None
-    if not isinstance(value, datetime) or value.tzinfo is None or value.utcoffset() == timedelta.max:
-        return None
-    return value
+    held = event.get(name) if event is not None else None
+    value = held.dt if isinstance(held, vDDDTypes) else None
+    return value if isinstance(value, datetime) and value.tzinfo is not None else None
 
 
 def _sequence(event: Event) -> int:
