@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from syncd.errors import StoreError
-from syncd.store.sqlite_db import Connect, SqliteDb, Trouble, prepare, trouble_of, unusable, uri_of
+from syncd.store.sqlite_db import Connect, SqliteDb, prepare, telling, uri_of
 
 IDLE = 16  # connections kept open for the next readers
 
@@ -18,14 +18,10 @@ LEGACY = b"\x01\x01"
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[SqliteDb]:
     """Give one moment of the database, from the first question on."""
-    try:
+    with telling():
         connection.execute("BEGIN")
         yield SqliteDb(connection, writable=False)
         connection.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
-        if trouble_of(error) is Trouble.OURS:
-            raise
-        raise unusable(error) from error
 
 
 class Readers:
@@ -88,11 +84,12 @@ class Visitor:
         if not self._path.exists():
             raise StoreError(f"there is no store at {self._path} yet: the first `syncd run` makes it")
         image = None if self._in_use() else self._path.read_bytes()
-        if image is None or self._in_use():  # somebody opened it while we read
-            return prepare(self._connect(uri_of(self._path, "ro")), checkpoints=False)
-        connection = self._connect(":memory:")
-        connection.deserialize(image[: WAL_VERSIONS.start] + LEGACY + image[WAL_VERSIONS.stop :])
-        return prepare(connection, checkpoints=False)
+        with telling():
+            if image is None or self._in_use():  # somebody opened it while we read
+                return prepare(self._connect(uri_of(self._path, "ro")), checkpoints=False)
+            connection = self._connect(":memory:")
+            connection.deserialize(image[: WAL_VERSIONS.start] + LEGACY + image[WAL_VERSIONS.stop :])
+            return prepare(connection, checkpoints=False)
 
     def _in_use(self) -> bool:
         return self._path.with_name(f"{self._path.name}-wal").exists()

@@ -13,7 +13,7 @@ from syncd.store import backup, migrate
 from syncd.store.engine import Db
 from syncd.store.lock import Lock
 from syncd.store.readers import Readers, Visitor
-from syncd.store.sqlite_db import Connect, SqliteDb, Trouble, prepare, trouble_of, unusable, uri_of
+from syncd.store.sqlite_db import Connect, SqliteDb, prepare, telling, uri_of
 from syncd.store.sweep import overlaps
 from syncd.store.writer import Committer, Job, WriterThread
 
@@ -116,7 +116,7 @@ class VisitingEngine:
     def __init__(self, path: Path, connect: Connect) -> None:
         self._visitor = Visitor(path, connect)
         self._connect = connect
-        with closing(self._visitor.connection()) as connection:
+        with closing(self._visitor.connection()) as connection, telling():
             refuse_damaged(connection)
             if migrate.pending(connection):
                 raise StoreDamaged(
@@ -156,16 +156,12 @@ def open_owned(path: Path, clock: Clock, connect: Connect) -> sqlite3.Connection
         os.chmod(path, 0o600)
         connection = connect(uri_of(path, "rw"))
     try:
-        prepare(connection, checkpoints=True)
-        connection.execute("PRAGMA journal_mode = WAL")
-        refuse_damaged(connection)
-        bring_up(connection, path, clock, connect)
-        refuse_overlaps(connection)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        if trouble_of(error) is Trouble.OURS:
-            raise
-        raise unusable(error) from error
+        with telling():
+            prepare(connection, checkpoints=True)
+            connection.execute("PRAGMA journal_mode = WAL")
+            refuse_damaged(connection)
+            bring_up(connection, path, clock, connect)
+            refuse_overlaps(connection)
     except BaseException:
         connection.close()
         raise

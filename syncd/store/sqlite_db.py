@@ -71,6 +71,17 @@ def prepare(connection: sqlite3.Connection, *, checkpoints: bool) -> sqlite3.Con
     return connection
 
 
+@contextmanager
+def telling() -> Iterator[None]:
+    """Say in the operator's words that a file cannot be read or written; errors of our own stay what they are."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if trouble_of(error) is Trouble.OURS:
+            raise
+        raise unusable(error) from error
+
+
 class SqliteDb:
     """A transaction on a connection (engine.Db); who made it begins and ends it."""
 
