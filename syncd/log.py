@@ -46,8 +46,7 @@ REMEMBERED = 1000  # kinds of lines
 LONGEST = 2000  # characters of one value; of a trace ten times as many
 
 _OURS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-# Controls, C1, line separators, marks that turn the direction of writing, and halves of surrogates (H-class inputs).
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SUSPECT = re.compile("[^ -~]")
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:/|=]{1,64}@[^\s@<>\"'(),;:/|=]+")
 _PHONE = re.compile(r"(?<![\w.:-])\+?\d(?:[ ().-]{0,2}\d){7,14}(?![\w:])")
 _NO_PHONE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,3}(\.\d{1,3}){3}|\d{4}-\d\d-\d\d \d\d")
@@ -94,8 +93,12 @@ def _phone(match: re.Match[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Show characters that could forge a line, move the cursor or turn the text around as \\uXXXX."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """Show as \\uXXXX what could forge a line, move the cursor, turn the text around or be no character at all."""
+    return _SUSPECT.sub(lambda found: found[0] if found[0].isprintable() else _named(ord(found[0])), text)
+
+
+def _named(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
