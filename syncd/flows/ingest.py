@@ -270,17 +270,17 @@ def _keep(
     A `seat` is one more client of an event whose time another seat holds already.
     """
     ctx.crashpoint("C9")
-    account, booking = arrival.account, arrival.booking
+    account, booking, ids = arrival.account, arrival.booking, arrival.ids
     before = _visit_of(tx, account, booking, arrival.earlier)
     if before is not None and before.state is VisitState.CANCELLED:
         if before.source.id == booking.id:
             _insist(tx, before, now)
-            _settle(tx, account, arrival.ids, DeliveryState.STALE, "cancelled here")
+            _settle(tx, account, ids, DeliveryState.STALE, "cancelled here")
             return
         if before.source.id is None or not tx.visits.is_tombstone(account, before.source.id):
             arrival, before = replace(arrival, earlier=()), None  # cancelled here, booked anew by the client
     if _is_stale(tx, arrival, before):
-        _settle(tx, account, arrival.ids, DeliveryState.STALE)
+        _settle(tx, account, ids, DeliveryState.STALE)
         return
     after = _judged(ctx, tx, _as_remote(ctx, tx, arrival, before, now), before, arrival.target, now, lost)
     after = replace(after, holds=False) if seat else after
@@ -294,7 +294,7 @@ def _keep(
     _link_ids(ctx, tx, arrival, after, now)
     ctx.crashpoint("C12")
     settled = DeliveryState.CONFLICT if after.state is VisitState.CONFLICT else DeliveryState.DONE
-    _settle(tx, account, arrival.ids, settled)
+    _settle(tx, account, ids, settled)
     ctx.crashpoint("C13")
 
 
@@ -381,7 +381,8 @@ def _judged(
     ctx: Context, tx: Tx, after: Visit, before: Visit | None, target: Target, now: datetime, lost: Conflict | None
 ) -> Visit:
     """Decide whether the booking holds: a lost or hostless one is kept as `conflict`; a broken policy is a flag."""
-    if lost is None and after.host is None:
+    known_host = after.host in ctx.directory.agents or (before is not None and before.host == after.host)
+    if lost is None and (after.host is None or not known_host):
         lost = Conflict(reason=ConflictReason.NO_HOST, since=now, detail="the scheduler's host is none of our agents")
     if lost is not None:
         known = before.conflict if before is not None and before.state is VisitState.CONFLICT else None

@@ -10,14 +10,15 @@ from syncd.store import Tx
 def host_of(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking) -> AgentId | None:
     """Return the agent who hosts a booking, None for a stranger; a first match by address is stored under the id.
 
-    Once an id is stored it alone decides: a stranger who takes over an old address is not that agent (T13).
+    Once an id is stored it alone decides: a stranger who takes over an old address is not that agent (T13), and one
+    who left the configuration is still who that id names.
     """
     agents = ctx.directory.agents
     if booking.host_id is None:
         return _by_email(list(agents.values()), booking.host_email)
     links = tx.accounts.links(account)
     stored = links.get(booking.host_id)
-    if stored is not None and stored[0] in agents:
+    if stored is not None:
         if booking.host_email is not None and stored[1] != booking.host_email:
             tx.accounts.link_agent(account, booking.host_id, stored[0], booking.host_email)
         return stored[0]

@@ -16,6 +16,8 @@ def flag_of(ctx: Context, tx: Tx, visit: Visit, place: Place, now: datetime) -> 
     """Return the flag for a remote booking that breaks notice, same day, hours, window, cap or meets a busy block."""
     if visit.host is None or visit.interval.start <= now:
         return None
+    if visit.host not in ctx.directory.agents:
+        return Conflict(reason=ConflictReason.NO_HOST, since=now, detail=f"{visit.host} is no agent any more")
     window = day_around(visit.interval.start, place.project.time_zone)
     host = host_time(tx, ctx.directory, visit.host, place.event_type, window, now, place.project, ignoring=visit.id)
     booked_at = min(visit.booked_at, now)

@@ -212,7 +212,8 @@ class Judge:
                 moved = entry.author is Author.SCHEDULER and self._has(visit, "entry_moved")
                 self._hold("I3", right or moved, f"{visit} in {ref.id} stands at {entry.spans[0]}")
         for visit, entries in found.items():
-            ahead = [one for one in entries if int(one.spans[0].end.timestamp()) > self._now]
+            over = {name for name, row in rows.items() if row["end_at"] <= self._now}  # history is the agent's to move
+            ahead = [one for one in entries if _span(one.spans[0])[1] > self._now and one.remote_id not in over]
             self._hold("I3", visit in wanted or not ahead or self._lost_its_host(visit), f"{visit}: nobody wants {ahead}")
 
     def _is_left_alone(self, ref: CalendarRef, visit: str) -> bool:
