@@ -67,36 +67,45 @@ def slots(
 ) -> list[Slot]:
     """List the slots that start in the window and may be booked now, by start."""
     free = [free_starts(event_type, host, zone) if host.closed is None else None for host in hosts]
-    return listed(event_type, free, window, now, zone, holidays)
+    return listed(event_type, free_slots(event_type, free), window, now, zone, holidays)
 
 
 def listed(
     event_type: EventType,
-    hosts: Sequence[FreeStarts | None],
+    free: Sequence[Slot],
     window: Interval,
     now: datetime,
     zone: str,
     holidays: frozenset[str] = frozenset(),
 ) -> list[Slot]:
-    """Do the same from free starts worked out before; None stands for a host who is closed."""
-    first = _round_up(max(window.start, _earliest(event_type, now, zone)))
-    end = _round_up(min(window.end, booking_window_end(event_type.window, now, zone, holidays)))
+    """Cut free slots, by start, down to those in the window that may be booked now."""
+    first = max(window.start, _earliest(event_type, now, zone))
+    end = min(window.end, booking_window_end(event_type.window, now, zone, holidays))
+    low = bisect_left(free, first, key=_start_of)
+    return list(free[low : bisect_left(free, end, low, key=_start_of)])
+
+
+def _start_of(slot: Slot) -> datetime:
+    return slot.interval.start
+
+
+def free_slots(event_type: EventType, hosts: Sequence[FreeStarts | None]) -> list[Slot]:
+    """List every slot for which hosts are free, by start; None stands for a host who is closed.
+
+    Like the free starts themselves this may be kept: it does not know the present.
+    """
     needed = len(hosts) if event_type.assignment is Assignment.COLLECTIVE else 1
-    counts = _counted([host for host in hosts if host is not None], first, end)
     length = _whole(event_type.duration)
+    counts = _counted([host for host in hosts if host is not None])
     return [_slot(start, length, free) for start, free in counts if free >= needed]
 
 
-def _counted(hosts: Sequence[FreeStarts], first: int, end: int) -> Iterable[tuple[int, int]]:
-    """Return each start from `first` up to, not including, `end` that is free, with the number of hosts, by start."""
+def _counted(hosts: Sequence[FreeStarts]) -> Iterable[tuple[int, int]]:
+    """Return each start that is free with the number of hosts, by start."""
     grids: dict[int, list[FreeStarts]] = {}
     for host in hosts:
         grids.setdefault(id(host.starts), []).append(host)
-    parts = [
-        _counted_on_grid(alike[at : at + BYTE], first, end)
-        for alike in grids.values()
-        for at in range(0, len(alike), BYTE)
-    ]
+    parts = [_counted_on_grid(alike[at : at + BYTE]) for alike in grids.values() for at in range(0, len(alike), BYTE)]
     if len(parts) == 1:
         return parts[0]
     counts: Counter[int] = Counter()
@@ -105,14 +114,12 @@ def _counted(hosts: Sequence[FreeStarts], first: int, end: int) -> Iterable[tupl
     return sorted(counts.items())
 
 
-def _counted_on_grid(hosts: Sequence[FreeStarts], first: int, end: int) -> Iterable[tuple[int, int]]:
+def _counted_on_grid(hosts: Sequence[FreeStarts]) -> Iterable[tuple[int, int]]:
     """Do it for up to 255 hosts who share a grid: their bytes, read as long integers, are added all at once."""
     starts = hosts[0].starts
-    low = bisect_left(starts, first)
-    high = bisect_left(starts, end, low)
-    total = sum(int.from_bytes(host.free[low:high], "little") for host in hosts)
-    counts = total.to_bytes(high - low, "little")
-    return zip(compress(starts[low:high], counts), filter(None, counts), strict=True)
+    total = sum(int.from_bytes(host.free, "little") for host in hosts)
+    counts = total.to_bytes(len(starts), "little")
+    return zip(compress(starts, counts), filter(None, counts), strict=True)
 
 
 def free_starts(event_type: EventType, host: HostTime, zone: str) -> FreeStarts:

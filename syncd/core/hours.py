@@ -43,6 +43,7 @@ def local_day(moment: datetime, zone: str) -> date:
     return moment.astimezone(ZoneInfo(zone)).date()
 
 
+@lru_cache(maxsize=DAYS_REMEMBERED)
 def day_interval(day: date, zone: str) -> Interval:
     """Return the whole of a calendar day in a zone: 23, 24 or 25 hours as a rule.
 

@@ -4,13 +4,13 @@ known at all."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from heapq import merge
+from itertools import chain
 
-from syncd.core.availability import FreeStarts, HostTime, free_starts, listed
+from syncd.core.availability import FreeStarts, HostTime, free_slots, free_starts, listed
 from syncd.core.directory import Agent, CalendarRole, Directory, Project
 from syncd.core.event_type import EventType
 from syncd.core.hours import booking_window_end, day_interval, local_day, open_spans
-from syncd.core.ids import AgentId, CalendarId, EventTypeId, HoursId, VisitId
+from syncd.core.ids import AgentId, CalendarId, HoursId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.limits import LONGEST_VISIT
 from syncd.core.visit import Slot
@@ -85,7 +85,11 @@ def _time(
     else:
         holds = [hold.guard.epoch for hold in tx.visits.holds([agent.id], wide) if hold.visit != ignoring]
     counts = _counts(tx, agent.id, event_type, wide, zone, ignoring)
-    return HostTime(agent=agent.id, open=(), busy=list(merge(*spans.values())), holds=holds, counts=counts)
+    return HostTime(agent=agent.id, open=(), busy=_in_order([*spans.values()]), holds=holds, counts=counts)
+
+
+def _in_order(lists: Sequence[list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    return lists[0] if len(lists) == 1 else sorted(chain.from_iterable(lists))
 
 
 def _counts(
@@ -129,8 +133,12 @@ def offered(
     if last <= now:
         return []
     ahead = _whole_days(Interval(now, last), event_type, zone)
-    hosts = _Team(ctx, tx, event_type, ahead, zone).free_starts(team, _limit(ctx.directory, project), now)
-    return listed(event_type, hosts, window, now, zone, holidays)
+    team_time = _Team(ctx, tx, event_type, ahead, zone)
+    free = team_time.slots(project, team_time.revisions(team, _limit(ctx.directory, project), now))
+    return listed(event_type, free, window, now, zone, holidays)
+
+
+Revision = tuple[int, ...]  # of an agent's visits and of each calendar that blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,30 +151,43 @@ class _Team:
     ahead: Interval
     zone: str
 
-    def free_starts(self, team: Sequence[AgentId], limit: timedelta, now: datetime) -> list[FreeStarts | None]:
-        """Return each agent's free starts, None for one whose busy time is not known."""
-        agents = [self.ctx.directory.agents[one] for one in team]
-        glances = self.tx.calendars.glances([one for agent in agents for one in busy_calendars(agent)])
-        opened: dict[HoursId, list[tuple[int, int]]] = {}
-        found: list[FreeStarts | None] = []
-        for agent, holds in zip(agents, self.tx.visits.revision(team), strict=True):
-            seen = {one: glances[one] for one in busy_calendars(agent)}
-            closed = _why_closed(seen, limit, now) is not None
-            revision = (self.ahead, holds, *(one.revision for one in seen.values()))
-            found.append(None if closed else self._starts(agent, revision, opened))
+    def revisions(self, team: Sequence[AgentId], limit: timedelta, now: datetime) -> dict[AgentId, Revision | None]:
+        """Return what each agent's free starts depend on, None for one whose busy time is not known."""
+        calendars = {one: busy_calendars(self.ctx.directory.agents[one]) for one in team}
+        glances = self.tx.calendars.glances([*chain.from_iterable(calendars.values())])
+        found: dict[AgentId, Revision | None] = {}
+        for agent, visits in zip(team, self.tx.visits.revision(team), strict=True):
+            seen = {one: glances[one] for one in calendars[agent]}
+            known = _why_closed(seen, limit, now) is None
+            found[agent] = (visits, *(one.revision for one in seen.values())) if known else None
         return found
 
-    def _starts(
-        self, agent: Agent, revision: tuple[object, ...], opened: dict[HoursId, list[tuple[int, int]]]
-    ) -> FreeStarts:
-        key: tuple[AgentId, EventTypeId, str] = (agent.id, self.event_type.id, self.zone)
-        known = self.ctx.kept.find(key, revision)
-        if known is not None:
-            return known
+    def slots(self, project: Project, revisions: Mapping[AgentId, Revision | None]) -> Sequence[Slot]:
+        """Return the team's free slots, worked out anew where any of its agents changed."""
+        key, revision = (project.id, self.event_type.id), (self.ahead, self.ctx.store.loads, *revisions.items())
+        found: Sequence[Slot] | None = self.ctx.kept.find(key, revision)
+        if found is None:
+            found = free_slots(self.event_type, self._free_starts(revisions))
+            self.ctx.kept.keep(key, revision, found, len(found))
+        return found
+
+    def _free_starts(self, revisions: Mapping[AgentId, Revision | None]) -> list[FreeStarts | None]:
+        """Return each agent's free starts, worked out anew only for those who changed."""
+        opened: dict[HoursId, list[tuple[int, int]]] = {}
+        found: list[FreeStarts | None] = []
+        for agent, revision in revisions.items():
+            key, full = (agent, self.event_type.id, self.zone), (self.ahead, self.ctx.store.loads, revision)
+            known: FreeStarts | None = self.ctx.kept.find(key, full) if revision is not None else None
+            if revision is not None and known is None:
+                known = self._work_out(agent, opened)
+                self.ctx.kept.keep(key, full, known, len(known.free))
+            found.append(known)
+        return found
+
+    def _work_out(self, agent_id: AgentId, opened: dict[HoursId, list[tuple[int, int]]]) -> FreeStarts:
+        agent = self.ctx.directory.agents[agent_id]
         hours = self.event_type.hours or agent.hours
-        if hours not in opened:
+        if hours not in opened:  # most agents of a team share them
             opened[hours] = open_spans(self.ctx.directory.hours[hours], self.ahead)
         time = _time(self.tx, agent, self.event_type, self.ahead, self.zone)
-        starts = free_starts(self.event_type, replace(time, open=opened[hours]), self.zone)
-        self.ctx.kept.keep(key, revision, starts)
-        return starts
+        return free_starts(self.event_type, replace(time, open=opened[hours]), self.zone)

@@ -36,6 +36,7 @@ class Store:
 
     def __init__(self, open_engine: Callable[[Callable[[], None]], Engine]) -> None:
         self._listeners: list[Callable[[], None]] = []
+        self.loads = 0  # how often another image took the place of what was here: its revisions tell another story
         self._engine = open_engine(self._committed)
 
     def _committed(self) -> None:
@@ -98,6 +99,7 @@ class Store:
     def load(self, image: bytes) -> None:
         """Become what `snapshot` once returned. Only inline."""
         self._inline().load(image)
+        self.loads += 1
 
     def _inline(self) -> sqlite.InlineEngine:
         if not isinstance(self._engine, sqlite.InlineEngine):

@@ -88,10 +88,10 @@ class Calendars:
     def glances(self, calendars: Sequence[CalendarId]) -> dict[CalendarId, Glance]:
         """Return for each of these calendars, in one question, what decides whether its busy time is known."""
         found = {
-            row["name"]: Glance(row["revision"], rows.maybe_moment(row["read_at"]), row["attention"])
-            for row in self._db.rows("calendar_glances", calendars=calendars)
+            name: Glance(revision, rows.maybe_moment(read_at), attention)
+            for name, revision, read_at, attention in self._db.tuples("calendar_glances", calendars=calendars)
         }
-        return {one: found.get(one, Glance(0, None, "")) for one in calendars}
+        return {one: found.get(one) or Glance(0, None, "") for one in calendars}
 
     def count_future(self, calendar: CalendarId, now: datetime) -> int:
         """Count remembered entries (strangers' and ours) with time after `now`; those known to be gone are left out."""
