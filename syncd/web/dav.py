@@ -28,9 +28,10 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 def dav_app(state_dir: Path, internal_password: str, check_password: Callable[[str, str], bool]) -> WsgiApp:
     """Make the server over `<state_dir>/dav`."""
-    logging.getLogger("radicale").setLevel(logging.CRITICAL)  # it names people and paths; failures are seen as answers
+    logging.getLogger("radicale").disabled = True  # it names people and paths; failures are seen as answers
     folder = state_dir / "dav"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)  # what stands inside is as closed as this folder
     settings = config.load()
     settings.update(
         {

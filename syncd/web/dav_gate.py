@@ -6,13 +6,12 @@ After an agent changed something, the account is looked at again at once. Knows 
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from anyio import CapacityLimiter, to_thread
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,14 +23,16 @@ from syncd.store.queue import WorkKind
 from syncd.web.auth import Limiter, client_of
 from syncd.web.bodies import read_body
 from syncd.web.dav import INTERNAL, WsgiApp
+from syncd.web.dav_xml import refuse_strange_xml
 from syncd.web.problems import Problem
 
 CHANGING = frozenset({"PUT", "DELETE", "MKCOL", "MKCALENDAR", "MOVE", "PROPPATCH", "POST"})
-DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
-CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
+OURS = frozenset({b"authorization", b"content-length", b"transfer-encoding"})
 OUTSIDE = re.compile(rb"forwarded|x-forwarded-.*|x-script-name|x-remote-.*|x-real-ip|.*_.*")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="syncd", charset="UTF-8"'}
 HASHES_AT_ONCE = 2  # each takes 16 MiB and a core
+
+Header = tuple[bytes, bytes]
 
 
 class DavGate:
@@ -59,47 +60,50 @@ class DavGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         method = scope["method"]
-        signed_in = await self._sign_in(request)
-        if not signed_in and method != "OPTIONS":
+        credentials = await self._sign_in(request)
+        if credentials is None and method != "OPTIONS":
             raise Problem("unauthorized", "sign in with the agent's id and password", headers=CHALLENGE)
         body = await read_body(scope, receive, limits.DAV_BODY, self._body_seconds)
         if method != "PUT":
-            _refuse_strange_xml(request.headers, body)
-        status = await self._pass_on(scope, body, send)
-        if signed_in and method in CHANGING and 200 <= status < 300:
-            await to_thread.run_sync(self._look_again)
+            await to_thread.run_sync(refuse_strange_xml, request.headers.get("content-type", ""), body)
+        headers = list(_own(scope["headers"], len(body), credentials))
+        changing = credentials is not None and method in CHANGING
+        await self._pass_on({**scope, "headers": headers}, body, self._waking(send) if changing else send)
 
-    async def _sign_in(self, request: Request) -> bool:
+    async def _sign_in(self, request: Request) -> tuple[str, str] | None:
+        """Return agent and password where they fit together, None where nothing was said; raises Problem."""
         given = request.headers.getlist("authorization")
         if not given:
-            return False
+            return None
         user, password = _credentials(given)
         if user != INTERNAL and await to_thread.run_sync(self._passwords.is_remembered, user, password):
-            return True
+            return user, password
         address = client_of(request)
         keys = {"pair": f"{address} {user}", "address": address, "user": user}
         wait = max(self._limits[name].wait(key) for name, key in keys.items())
         if wait:
             raise Problem("rate-limited", "too many wrong passwords", headers={"Retry-After": str(wait)})
         if user != INTERNAL and await to_thread.run_sync(self._passwords.fits, user, password, limiter=self._hashing):
-            return True
+            return user, password
         for name, key in keys.items():
             self._limits[name].failed(key)
         raise Problem("unauthorized", "wrong user or password", headers=CHALLENGE)
 
-    async def _pass_on(self, scope: Scope, body: bytes, send: Send) -> int:
-        statuses: list[int] = []
-
+    async def _pass_on(self, scope: Scope, body: bytes, send: Send) -> None:
         async def replay() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                statuses.append(message["status"])
+        await self._inner(scope, replay, send)
+
+    def _waking(self, send: Send) -> Send:
+        """Have the account looked at again before a successful change is answered."""
+
+        async def wake(message: Message) -> None:
+            if message["type"] == "http.response.start" and 200 <= message["status"] < 300:
+                await to_thread.run_sync(self._look_again)
             await send(message)
 
-        await self._inner({**scope, "headers": list(_own(scope["headers"], len(body)))}, replay, watch)
-        return statuses[0] if statuses else 500
+        return wake
 
     def _look_again(self) -> None:
         ctx = self._ctx()
@@ -109,31 +113,27 @@ class DavGate:
 
 
 def _credentials(given: list[str]) -> tuple[str, str]:
+    """Read one Basic header; clients write UTF-8, as we ask (RFC 7617), or the Latin-1 of older days."""
     scheme, _, encoded = given[0].partition(" ")
     try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
+        raw = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
-        text = ""
+        raw = b""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
     user, colon, password = text.partition(":")
     if len(given) != 1 or scheme.lower() != "basic" or not colon:
         raise Problem("unauthorized", "sign in with the agent's id and password", headers=CHALLENGE)
     return user, password
 
 
-def _own(headers: Iterable[tuple[bytes, bytes]], length: int) -> Iterable[tuple[bytes, bytes]]:
-    """Return the headers without what a proxy would say and with the length of what was really read."""
+def _own(headers: Iterable[Header], length: int, credentials: tuple[str, str] | None) -> Iterator[Header]:
+    """Return the headers without what a proxy would say, with the credentials and the length as we read them."""
     for name, value in headers:
-        if name not in (b"content-length", b"transfer-encoding") and not OUTSIDE.fullmatch(name):
+        if name not in OURS and not OUTSIDE.fullmatch(name):
             yield name, value
+    if credentials is not None:
+        yield b"authorization", b"Basic " + base64.b64encode(":".join(credentials).encode())
     yield b"content-length", str(length).encode()
-
-
-def _refuse_strange_xml(headers: Headers, body: bytes) -> None:
-    """Refuse a document type, and every encoding in which one could hide (H103-H107)."""
-    charset = headers.get("content-type", "").partition("charset=")[2].partition(";")[0].strip(" \"'").lower()
-    declared = re.search(rb"""^<\?xml[^>]*encoding=["']([^"']*)""", body.lstrip()[:200])
-    names = {charset, declared[1].decode("latin-1").lower() if declared else ""}
-    if not names <= CHARSETS or b"\0" in body:
-        raise Problem("malformed", "send XML in UTF-8")
-    if DOCTYPE.search(body):
-        raise Problem("malformed", "XML with a document type is not taken")
