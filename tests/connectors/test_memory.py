@@ -8,6 +8,7 @@ import pytest
 
 from connectors.memory import SPEC, Author, Fault, MemorySettings, World, signed
 from connectors.memory import MemoryCalendar as Calendar
+from connectors.memory import MemoryHome as Home
 from connectors.memory import MemoryScheduler as Scheduler
 from syncd.core.ids import AccountId, CalendarId
 from syncd.core.interval import Interval
@@ -25,6 +26,7 @@ from syncd.errors import (
     VersionConflict,
 )
 from syncd.ports import ChangePage, Environment
+from tests.contracts.calendar import CalendarContract, Shown
 from tests.contracts.scheduler import SchedulerContract
 from tests.world.clock import VirtualClock
 from tests.world.town import START
@@ -88,6 +90,57 @@ class TestTheMemoryDeskIsAScheduler(SchedulerContract):
 
 
 # --- calendars
+
+
+@dataclass
+class ShelfStage:
+    """A calendar and its owner, as the calendar contract wants them."""
+
+    world: World
+    name: str = "ana"
+    first: datetime = START + timedelta(days=3)
+
+    def __post_init__(self) -> None:
+        self.calendar = Calendar(self.world, CAL, self.name)
+        self.home = Home(self.world, CAL, [self.name])
+        self.shelf = self.world.shelf(CAL, self.name)
+
+    def add(self, interval: Interval, title: str = "Dentista") -> str:
+        return self.shelf.add(interval, title=title)
+
+    def drag(self, remote_id: str, interval: Interval) -> None:
+        self.shelf.drag(remote_id, interval)
+
+    def decorate(self, remote_id: str, notes: str) -> None:
+        before = self.shelf.entries[remote_id]
+        self.shelf.change(remote_id, colour="red", notes=f"{before.notes}\n{notes}".strip())
+
+    def remove(self, remote_id: str) -> None:
+        self.shelf.drop(remote_id)
+
+    def look(self, remote_id: str) -> Shown | None:
+        entry = self.shelf.entries.get(remote_id)
+        if entry is None:
+            return None
+        return Shown(
+            title=entry.title,
+            interval=entry.spans[0],
+            location=entry.location,
+            notes=f"{entry.body}\n{entry.notes}".strip(),
+            decorated=entry.colour == "red",
+        )
+
+    def everything(self) -> list[str]:
+        return list(self.shelf.entries)
+
+    def forget_places(self) -> None:
+        self.shelf.expire_cursors()
+
+
+class TestAShelfIsACalendar(CalendarContract):
+    @pytest.fixture
+    def stage(self, world: World) -> ShelfStage:
+        return ShelfStage(world)
 
 
 def draft(at: int = 1, title: str = "Visita") -> EventDraft:
