@@ -305,10 +305,11 @@ class Logins:
             if ref.id not in self._calendars:
                 login = self._logins[ref.account]
                 assert login.spec.calendar is not None  # noqa: S101 - the configuration was checked
-                self._calendars[ref.id] = login.spec.calendar(login.id, login.settings, self._env, self._use(ref))
+                self._calendars[ref.id] = login.spec.calendar(login.id, login.settings, self._env, self.use_of(ref))
             return self._calendars[ref.id]
 
-    def _use(self, ref: CalendarRef) -> CalendarUse:
+    def use_of(self, ref: CalendarRef) -> CalendarUse:
+        """Return which calendar it is, the zone that floating times have in it, and whose addresses are ours."""
         agents = [self._directory.agents[one.agent] for one in self._directory.calendar(ref.id)]
         emails = {address for agent in agents for address in (agent.email, agent.scheduler_email) if address}
         return CalendarUse(
