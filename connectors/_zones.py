@@ -9,7 +9,7 @@ import zoneinfo
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
@@ -127,8 +127,7 @@ def _observance(part: Component) -> Observance:
 def defined_zone(observances: tuple[Observance, ...]) -> tzinfo:
     """Return the zone that a VTIMEZONE's offsets describe; raises ValueError when they are not sane (H94)."""
     steps = Steps(STEPS)
-    changes = sorted(change for one in observances for change in _changes(one, steps))
-    return DefinedZone(tuple(changes))
+    return DefinedZone(tuple(change for one in observances for change in _changes(one, steps)))
 
 
 def _changes(observance: Observance, steps: Steps) -> Iterable[Change]:
@@ -173,15 +172,14 @@ class DefinedZone(tzinfo):
     """A zone made of the changes that a calendar wrote down; before the first one its old offset holds."""
 
     def __init__(self, changes: tuple[Change, ...]) -> None:
-        self._offsets = [changes[0][1], *(new for _, _, new in changes)]
-        self._instants = [local - old for local, old, _ in changes]  # naive UTC
-        if any(later < earlier for earlier, later in pairwise(self._instants)):
-            raise _Unsound("its offsets change in no order")
+        ordered = sorted((local - old, old, new) for local, old, new in changes)
+        self._offsets = [ordered[0][1], *(new for _, _, new in ordered)]
+        self._instants = [instant for instant, _, _ in ordered]  # naive UTC
         sides = list(zip(self._instants, pairwise(self._offsets), strict=True))
-        # Local times from which the new offset holds, for first and for second occurrences. In order, as far as a
-        # change outlasts the hours it moves.
-        self._first = [instant + max(pair) for instant, pair in sides]
-        self._second = [instant + min(pair) for instant, pair in sides]
+        # Local times from which the new offset holds, for first and for second occurrences; kept in order even where
+        # somebody wrote two changes within the hours they move.
+        self._first = list(accumulate((instant + max(pair) for instant, pair in sides), max))
+        self._second = list(accumulate((instant + min(pair) for instant, pair in sides), max))
 
     def utcoffset(self, moment: datetime | None) -> timedelta:
         if moment is None:
