@@ -1,7 +1,7 @@
 """Reads XML for trouble before anybody reads it for meaning: no document type, UTF-8, well formed, not too deep."""
 
 import re
-from xml.parsers import expat
+from xml.parsers import expat  # safe here: a document type ends the reading before any entity is known
 
 from syncd.web.problems import Problem
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from caldav.davclient import DAVClient
 import pytest
 import requests
+from caldav.davclient import DAVClient
 
 from syncd.core import limits
 from syncd.core.ids import AgentId
@@ -59,13 +59,13 @@ PROPFIND = b'<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop>
 
 def test_an_agent_finds_the_own_calendar_and_no_other(stage: Stage) -> None:
     with client(stage) as dav:
-        calendars = dav.principal().calendars()
+        calendars = dav.principal().calendars()  # type: ignore[no-untyped-call]
         assert [one.url.path for one in calendars] == ["/dav/ana/visits/"]
 
 
 def test_an_agent_writes_reads_and_deletes_entries(stage: Stage) -> None:
     with client(stage) as dav:
-        (calendar,) = dav.principal().calendars()
+        (calendar,) = dav.principal().calendars()  # type: ignore[no-untyped-call]
         calendar.save_event(EVENT.format(uid="dentist"))
         found = calendar.search(
             start=datetime(2026, 5, 12, tzinfo=UTC), end=datetime(2026, 5, 13, tzinfo=UTC), event=True
