@@ -5,8 +5,10 @@ Shared by everything of the account in this process, so that the home is looked 
 
 import hashlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from connectors import _caldav_xml as xml
 from connectors._caldav_href import folder, normal, parent, path_of
@@ -20,6 +22,7 @@ from syncd.ports import Environment
 BODY_CAP = 64 * 2**20  # decoded
 LONGEST_TOKEN = 8192  # H113: a longer one is no token that anybody could mean
 ASKED = (xml.KIND, xml.TITLE, xml.TOKEN, xml.CTAG, xml.REPORTS)
+Found = TypeVar("Found")
 XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
@@ -124,7 +127,7 @@ class Account:
     def _in_listing(self, name: str, listing: Sequence[Collection]) -> str | None:
         here = {one.path for one in listing}
         found = next((path for path in self._paths(name) if path in here), None)
-        named = [one for one in listing if one.title == name]
+        named = [one for one in listing if name and one.title == name]
         if found is None and len(named) > 1:
             raise Permanent(f"several calendars are called {name!r}: {_told(named)}; write the path of the one meant")
         return found or next((one.path for one in named), None)
@@ -136,24 +139,17 @@ class Account:
 
     def _outside(self, name: str) -> str | None:
         """Ask at the paths that a name may mean; None where there is no calendar at any of them."""
-        for path in self._paths(name):
-            try:
-                return self.collection(path).path
-            except (Transient, AuthFailed):
-                raise
-            except ConnectorError:
-                continue
-        return None
+        found = (_or_none(partial(self.collection, path)) for path in self._paths(name))
+        return next((one.path for one in found if one is not None), None)
 
     def at(self, place: str, paths: Sequence[str]) -> list[Collection]:
-        """Return calendars outside the home that lie together, with one request; those that are gone are left out."""
-        try:
-            found = self._listed(place) if len(paths) > 1 else [self.collection(paths[0])]
-        except (Transient, AuthFailed):
-            raise
-        except ConnectorError:
-            return []
-        return [one for one in found if one.path in paths]
+        """Return calendars outside the home that lie together: with one request where their folder may be listed.
+
+        Those that are gone are left out.
+        """
+        found = {one.path: one for one in _or_none(lambda: self._listed(place)) or ()} if len(paths) > 1 else {}
+        others = (_or_none(partial(self.collection, path)) for path in paths if path not in found)
+        return [found[path] for path in paths if path in found] + [one for one in others if one is not None]
 
     def forget(self, name: str) -> None:
         """Look for a calendar anew the next time."""
@@ -179,25 +175,28 @@ class Account:
             answer = self.propfind(self.http.reach.folder, xml.propfind(*ASKED), 1, redirects=True)
         except (Transient, AuthFailed):
             raise
-        except ConnectorError:
-            return self._discovered_by_library()
+        except ConnectorError as refused:
+            return self._discovered_by_library(refused)
         base = self._base_of(answer)
         found = self._collections(answer, base)
         if any(one.path == base for one in found):
             base = parent(base)  # the address is a calendar's
         elif not found:
-            return self._discovered_by_library()
+            return self._discovered_by_library(None)
         self._settle(base)
         return found
 
-    def _discovered_by_library(self) -> list[Collection]:
+    def _discovered_by_library(self, refused: ConnectorError | None) -> list[Collection]:
+        """`refused`: what the configured address itself said; where it answered, its calendars may be named by path."""
         home = self.library.home()
-        path = self.http.reach.folder if home is None else folder(path_of(home, self.http.reach, "/"))
         try:
-            found = self._listed(path)
-        except NotFound:  # a home that was never made; calendars may still be named by path
-            path, found = self.http.reach.folder, []
-        self._settle(path)
+            path = None if home is None else folder(path_of(home, self.http.reach, "/"))
+            found = [] if path is None else self._listed(path)
+        except NotFound:  # a home that was never made
+            path, found = None, []
+        if path is None and refused is not None:
+            raise refused
+        self._settle(path or self.http.reach.folder)
         return found
 
     def _settle(self, home: str) -> None:
@@ -230,6 +229,16 @@ class Account:
             ctag=row.texts.get(xml.CTAG, "").strip()[:LONGEST_TOKEN] or None,
             syncs=(reports is None or xml.SYNC_COLLECTION in reports) and self.library.trusts_sync(),
         )
+
+
+def _or_none(ask: Callable[[], Found]) -> Found | None:
+    """Ask, and take a refusal for an answer; trouble with the server or the login stays trouble."""
+    try:
+        return ask()
+    except (Transient, AuthFailed):
+        raise
+    except ConnectorError:
+        return None
 
 
 def _told(collections: Sequence[Collection]) -> str:
@@ -269,12 +278,7 @@ class CaldavHome:
 
     def _path(self, name: str, listing: Sequence[Collection]) -> str | None:
         """Return where a calendar is; None where the reading had better say what is wrong with it."""
-        try:
-            return self.account.find(name, listing)
-        except (Transient, AuthFailed):
-            raise
-        except ConnectorError:
-            return None
+        return _or_none(lambda: self.account.find(name, listing))
 
     def _elsewhere(self, paths: Iterable[str]) -> list[Collection]:
         """Ask for calendars outside the home: several in one folder with one request."""

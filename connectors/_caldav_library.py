@@ -16,9 +16,10 @@ from requests.structures import CaseInsensitiveDict
 from connectors import _caldav_xml as xml
 from connectors._caldav_settings import CaldavSettings
 from connectors._http import Http
-from syncd.errors import NotFound, Permanent, Unreadable
+from syncd.errors import AuthFailed, ConnectorError, Permanent, Transient, Unreadable
 
 WELL_KNOWN = "/.well-known/caldav"
+TITLE = "{DAV:}displayname"
 Found = TypeVar("Found")
 _LEAKS = (SyntaxError, TypeError, AttributeError, LookupError, ValueError, AssertionError)  # on a strange answer
 
@@ -78,7 +79,7 @@ class Library:
         """List every calendar the login may see, for a person to choose from."""
         client = self._client(self.http.reach.base)
         found = _asked(lambda: client.get_calendars(_principal(client)))
-        return [Candidate(path=urlsplit(str(one.url)).path, title=one.name or "") for one in found]
+        return [Candidate(path=urlsplit(str(one.url)).path, title=one.props.get(TITLE) or "") for one in found]
 
     def trusts_sync(self) -> bool:
         """Tell whether sync-collection may be relied on at a server of this kind."""
@@ -114,10 +115,14 @@ def _principal(client: Any) -> Any:
 
 
 def _told(ask: Callable[[], str | None]) -> str | None:
-    """Ask, and take a refusal for silence."""
+    """Ask, and take the server's refusal for silence; not what we refuse ourselves, as another server's address."""
     try:
         return _asked(ask)
-    except (NotFound, Unreadable):
+    except (AuthFailed, Transient):
+        raise
+    except ConnectorError as refused:
+        if isinstance(refused, Permanent) and refused.answer is None:
+            raise
         return None
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_va
 class CaldavSettings(BaseModel):
     """One login at a CalDAV server."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str
     username: str | None = None

@@ -211,6 +211,8 @@ def _parse(kind: type[Reading], answer: Answer) -> Reading:
     """Read a body; raises Unreadable."""
     charset = answer.headers.get("Content-Type", "").lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     _allow(charset)
+    if b"\0" in answer.body:  # expat would guess at UTF-16
+        raise Unreadable("the answer is not XML in UTF-8")
     try:
         return _read(kind, answer.body)
     except expat.ExpatError as error:

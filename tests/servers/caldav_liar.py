@@ -91,6 +91,7 @@ class Liar:
     """The server's state, and what is to go wrong."""
 
     home = "/cal/ana/"
+    told_home = home  # what the server says the home is
 
     def __init__(self, flavour: Flavour) -> None:
         self.flavour = flavour
@@ -230,9 +231,9 @@ class Liar:
         return _multistatus(rows)
 
     def _principal(self) -> str:
-        here = f"<href>{self.home}</href>"
-        who = f"<current-user-principal>{here}</current-user-principal>"
-        return f"<resourcetype><collection/></resourcetype>{who}<C:calendar-home-set>{here}</C:calendar-home-set>"
+        who = f"<current-user-principal><href>{self.home}</href></current-user-principal>"
+        where = f"<C:calendar-home-set><href>{self.told_home}</href></C:calendar-home-set>"
+        return f"<resourcetype><collection/></resourcetype>{who}{where}"
 
     def _about(self, path: str) -> str:
         shelf, flavour = self.shelves[path], self.flavour
