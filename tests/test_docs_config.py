@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from connectors import KINDS, load
 from syncd.config.advice import LATER
 from syncd.config.document import LISTED, NAMED, SINGLE
+from syncd.config.entries import MessageKind
 from syncd.config.problems import model_in
-from syncd.config.tables import MessageKind
 from syncd.config.values import read_duration
 from syncd.core.directory import Agent, Directory, Project, SyncPolicy
 from syncd.core.event_type import EventType, Window

@@ -3,9 +3,7 @@
 from datetime import date, timedelta
 
 from syncd.config.document import Document
-from syncd.config.holiday_codes import days_of
-from syncd.config.references import roles_of
-from syncd.config.tables import (
+from syncd.config.entries import (
     AgentTable,
     AnyRequirementTable,
     EventTypeTable,
@@ -16,6 +14,8 @@ from syncd.config.tables import (
     SchedulerTable,
     WeekTable,
 )
+from syncd.config.holiday_codes import days_of
+from syncd.config.references import roles_of
 from syncd.core.busy import BusyPolicy, MassChange
 from syncd.core.directory import (
     Agent,

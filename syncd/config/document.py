@@ -7,20 +7,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from syncd.config.entries import AgentTable, EventTypeTable, HoursTable, MessageTable, ProjectTable, RuleTable
 from syncd.config.problems import Path, Problem, nearest, of_validation, quoted
 from syncd.config.secrets import Secrets, mentions_secret
 from syncd.config.tables import (
-    AgentTable,
     ApiTable,
     BusyPolicyTable,
     DaemonTable,
     EmbeddedTable,
-    EventTypeTable,
-    HoursTable,
-    MessageTable,
-    ProjectTable,
     ProposalsTable,
-    RuleTable,
     StoreTable,
     SyncTable,
     Table,

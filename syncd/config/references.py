@@ -7,8 +7,8 @@ from pathlib import Path as File
 from typing import Final
 
 from syncd.config.document import Document
+from syncd.config.entries import EventTypeTable, ProjectTable, RolesTable
 from syncd.config.problems import Path, Problem, nearest, quoted
-from syncd.config.tables import EventTypeTable, ProjectTable, RolesTable
 from syncd.core import limits
 from syncd.core.directory import Activation
 from syncd.core.event_type import Window
