@@ -44,6 +44,10 @@ HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.CANCEL: carry_cancellation,
 }
 
+# After a restore (docs/operations.md, Recovery): what writes outside, speaks or judges by what was written waits.
+HELD = frozenset({WorkKind.RECONCILE, WorkKind.PUBLISH, WorkKind.CANCEL, WorkKind.REMIND, WorkKind.RENEW})
+HOLD = timedelta(minutes=10)
+
 LEASE = timedelta(minutes=2)  # longer than the total deadline of any call
 POISON = 5  # attempts of something that crashes before it is a dead letter (F37)
 BREAKER = 3  # failures in a row before an account rests
@@ -64,6 +68,9 @@ def run_one(ctx: Context, work: Work) -> None:
 
 def _run(ctx: Context, work: Work) -> None:
     ctx.crashpoint("C7")
+    if work.kind in HELD and ctx.store.restored:
+        ctx.store.write(lambda tx: tx.queue.finish(work, ctx.clock.now() + HOLD))
+        return
     try:
         due = HANDLERS[work.kind](ctx, work.key, ctx.clock.now())
     except StoreError:
@@ -158,7 +165,9 @@ def _count(tx: Tx, work: Work, error: ConnectorError, again: datetime, now: date
             state, failures=failures, failing_since=state.failing_since or now, not_before=rest, error=str(error)[:300]
         )
     )
-    if failures == BREAKER and not (work.kind is WorkKind.PULL and isinstance(error, Unreadable)):  # pull says it better
+    if failures == BREAKER and not (
+        work.kind is WorkKind.PULL and isinstance(error, Unreadable)
+    ):  # pull says it better
         alert(tx, "account_down", account, f"{account} does not answer as it should: {error}"[:400], now)
 
 

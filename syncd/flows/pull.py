@@ -15,6 +15,7 @@ from syncd.flows.adoption import adopt
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, entry_gone
 from syncd.flows.reading import Reading, ask_again, read, when
+from syncd.flows.recovery import take_back
 from syncd.flows.say import alert, recovered
 from syncd.ports import Resource
 from syncd.store import Tx
@@ -46,6 +47,7 @@ def pull(ctx: Context, key: str, now: datetime) -> datetime | None:
         _note_failure(ctx, calendar, error, now)
         raise
     ctx.crashpoint("C8")
+    reading = replace(reading, restored=ctx.store.restored)
     return ctx.store.write(lambda tx: apply(ctx, tx, refs, reading, etags, now))
 
 
@@ -113,7 +115,7 @@ def _brakes(
 def _suspect(ctx: Context, tx: Tx, state: CalendarState, gone: int, now: datetime) -> datetime:
     why = f"{gone} entries vanished at once"
     tx.calendars.save_state(replace(state, suspect_since=state.suspect_since or now, suspect_why=why))
-    text = f"{state.calendar}: {why}; nothing was applied. Look there, then: syncd release '{state.calendar}'"
+    text = f"{state.calendar}: {why}; nothing was applied. Look there, then: syncd sources release '{state.calendar}'"
     alert(tx, "suspect", state.calendar, text, now)
     return now + SECOND_LOOK
 
@@ -176,6 +178,8 @@ def _note_strangers(
             continue  # what cannot be understood keeps its last known time
         if adopt(ctx, tx, calendar, resource.remote_id, resource.uid, resource.etag, when(resource)):
             adopted = True
+            continue
+        if reading.restored and take_back(tx, calendar, resource):
             continue
         entries.append(_entry(tx, calendar, resource, ctx.policy.busy))
     kept = tx.calendars.put_entries(calendar, entries)

@@ -35,6 +35,7 @@ class Reading:
     mark: str | None = None
     anew: bool = False  # complete, and every body was read: series are expanded to the end of the window
     empty: bool = False  # complete, and nothing at all is there
+    restored: bool = False  # into a store older than the world: what carries our mark is taken back
 
 
 def read(ctx: Context, ref: CalendarRef, state: CalendarState, etags: Mapping[str, str], now: datetime) -> Reading:
