@@ -69,7 +69,9 @@ def _agent(one: Json) -> list[str]:
 
 
 def _project(one: Json) -> list[str]:
-    return row((one["project"], one["active"], one["setting"], one["team"], one["activated"]))
+    opened = one["activated"] or {}
+    note = f"{opened['at']} {opened['by']}{': ' + opened['waived'] if 'waived' in opened else ''}" if opened else ""
+    return row((one["project"], one["active"], one["setting"], one["team"], note))
 
 
 def _queue(one: Json) -> list[str]:
@@ -127,11 +129,12 @@ def parity(body: Json) -> None:
 
 
 def activated(body: Json) -> None:
-    print(f"{text(body['project'])} is open for bookings.")
+    if "open" not in body:
+        return
     for one in body["waived"]:
         print(f"waived: {text(one['agent'])} {text(one['calendar'])}: {text(one['what'])}")
-    if body["active"] == "off":
-        print("The configuration still says active = false: it counts.")
+    closed = "is noted as ready, but stays closed: the configuration says active = false."
+    print(f"{text(body['project'])} {'is open for bookings.' if body['open'] else closed}")
 
 
 def visits(body: list[Json]) -> None:

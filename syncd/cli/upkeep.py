@@ -125,7 +125,7 @@ def webhook_remove(at: Session, account: Annotated[str, typer.Argument(metavar="
     """Take our subscriptions at an account away; it is polled from then on."""
     from syncd.cli import pictures
 
-    return at.do("webhooks.remove", pictures.webhooks, account=account)
+    return at.do("webhooks.remove", lambda body: pictures.webhooks(body["removed"]), account=account)
 
 
 def auth_embedded(

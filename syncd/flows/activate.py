@@ -1,6 +1,8 @@
 """Parity of a project: each agent's own calendar against the store; activation only when both are equal (R101,
 R105)."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +16,8 @@ from syncd.flows.plan import plan
 from syncd.store import Tx
 from syncd.store.visits import Cause
 
+SHOWN = 20  # differences that are told and kept
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
@@ -22,6 +26,9 @@ class Difference:
     agent: str
     calendar: CalendarId
     what: str
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.calendar}: {self.what}" if self.calendar else f"{self.agent}: {self.what}"
 
 
 def parity(ctx: Context, project: ProjectId, now: datetime) -> list[Difference] | Refused:
@@ -77,9 +84,14 @@ def activate(ctx: Context, project: ProjectId, waive: str | None, cause: Cause) 
     differences = parity(ctx, project, cause.at)
     if isinstance(differences, Refused):
         return differences
-    if differences and waive is None:
-        detail = "; ".join(f"{one.agent} {one.calendar}: {one.what}" for one in differences[:20])
-        return Refused(reason="no-parity", detail=detail)
-    note = f"{cause.at.isoformat()} {cause.actor} {waive or ''}".strip()
+    if differences and not waive:
+        return Refused(reason="no-parity", detail="\n".join(map(str, differences[:SHOWN])))
+    note = json.dumps(_note(differences, waive, cause), ensure_ascii=False)
     ctx.store.write(lambda tx: tx.accounts.put(AccountId("syncd"), f"activated:{project}", note))
     return differences
+
+
+def _note(differences: Sequence[Difference], waive: str | None, cause: Cause) -> dict[str, object]:
+    """Return what is kept of an activation: when, by whom, and what was waived for which reason."""
+    note: dict[str, object] = {"at": cause.at.isoformat(timespec="seconds"), "by": cause.actor}
+    return note | {"waived": waive, "differences": list(map(str, differences[:SHOWN]))} if differences else note

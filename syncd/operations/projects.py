@@ -3,6 +3,7 @@
 from syncd.control import Answer
 from syncd.core.visit import Refused
 from syncd.flows.activate import Difference, activate, parity
+from syncd.flows.book import is_active
 from syncd.flows.plan import plan
 from syncd.operations.desk import Desk, Json, project_named, utc
 
@@ -49,6 +50,14 @@ def activated(desk: Desk, *, project: str, waive: str | None = None) -> Answer:
     found = project_named(desk.directory, project)
     outcome = activate(desk.context, found.id, waive, desk.cause())
     if isinstance(outcome, Refused):
-        return Answer(code=1, body={"error": outcome.detail, "reason": outcome.reason})
+        return Answer(code=1, body={"error": _why_not(found.id, outcome), "reason": outcome.reason})
     waived = [{"agent": one.agent, **_shown(one)} for one in outcome]
-    return Answer(body={"project": found.id, "active": found.activation.value, "waived": waived, "reason": waive})
+    open_now = is_active(desk.context, found)
+    return Answer(body={"project": found.id, "open": open_now, "waived": waived, "reason": waive if waived else None})
+
+
+def _why_not(project: str, refused: Refused) -> str:
+    if refused.reason != "no-parity":
+        return refused.detail
+    head = f"{project} stays closed: the store and its agents' calendars differ"
+    return f"{head}\n{refused.detail}\nmend that, or open it all the same with --waive REASON"

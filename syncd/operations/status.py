@@ -1,5 +1,6 @@
 """Where everything stands: sources, accounts, queues, agents, projects and what is open."""
 
+import json
 from datetime import datetime, timedelta
 
 from syncd.control import Answer
@@ -124,7 +125,7 @@ def _project(desk: Desk, project: ProjectId) -> Json:
         "active": active,
         "setting": found.activation.value,
         "team": list(found.team),
-        "activated": note,
+        "activated": json.loads(note) if note else None,
     }
 
 

@@ -2,7 +2,6 @@
 of a recovery."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from syncd.control import Answer
 from syncd.core.ids import AccountId, CalendarId
@@ -187,7 +186,7 @@ def _pushing(desk: Desk, account: str | None = None) -> dict[AccountId, Push]:
     return {one: make() for one, make in able.items() if account in (None, one)}
 
 
-def _subscription(account: AccountId, one: Subscription) -> dict[str, Any]:
+def _subscription(account: AccountId, one: Subscription) -> Json:
     return {
         "account": account,
         "id": one.id,
@@ -218,13 +217,16 @@ def webhooks_ensured(desk: Desk, *, account: str | None = None) -> Answer:
 
 def webhooks_removed(desk: Desk, *, account: str) -> Answer:
     """Take our subscriptions at one account away; polling carries on."""
-    removed = []
-    for name, push in _pushing(desk, account).items():
+    removed: list[Json] = []
+    push = _pushing(desk, account)[AccountId(account)]
+    try:
         for one in push.subscriptions():
             push.unsubscribe(one)
-            removed.append(_subscription(name, one))
+            removed.append(_subscription(AccountId(account), one))
+    except ConnectorError as error:
+        return Answer(code=1, body={"error": f"{account}: {error}", "removed": removed})
     desk.context.store.write(lambda tx: tx.accounts.put(AccountId(account), "push", "removed by an operator"))
-    return Answer(body=removed)
+    return Answer(body={"removed": removed})
 
 
 # --- agents ---------------------------------------------------------------------------------------------------------
