@@ -16,7 +16,7 @@ from syncd.ical import lines, one_line
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.0{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_PLAIN_PHONE = re.compile(r"[+\d(][\d\s()./-]*")
+_PHONE = re.compile(r"([+0-9(][0-9 ()./-]*)( *(ext|x|anexo|interno)[. ]*[0-9]{1,6})?", re.ASCII | re.IGNORECASE)
 
 
 def read_moment(value: object) -> datetime:
@@ -91,14 +91,16 @@ def read_phone(text: str, region: str) -> str:
     Raises ValueError for service codes (`*21*…`), premium numbers and anything that is no number: nobody may be
     made to call those (H74). An extension is dropped.
     """
-    try:
-        number = phonenumbers.parse(text, region)
-    except NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number) or "*" in text or "#" in text:
-        if _PLAIN_PHONE.fullmatch(text) and sum(map(str.isdigit, text)) >= 5:
-            return text
+    written = _PHONE.fullmatch(text.strip())
+    if written is None or sum(map(str.isdigit, written[1])) < 5:
         raise ValueError("must be a telephone number, such as +56 9 1234 5678")
+    plain = written[1].strip()
+    try:
+        number = phonenumbers.parse(plain, region)
+    except NumberParseException:
+        return plain
+    if not phonenumbers.is_possible_number(number):
+        return plain
     if phonenumbers.number_type(number) is PhoneNumberType.PREMIUM_RATE:
         raise ValueError("must not be a premium-rate number")
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)

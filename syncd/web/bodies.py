@@ -26,9 +26,14 @@ async def read_body(scope: Scope, receive: Receive, cap: int, seconds: float = l
             await _linger(receive)
         raise _too_large(cap)
     try:
-        return await asyncio.wait_for(_read(receive, cap), seconds)
+        body, ended = await asyncio.wait_for(_read(receive, cap), seconds)
     except TimeoutError:
         raise Problem("too-slow", f"the body must arrive within {seconds:g} seconds", headers=_CLOSE) from None
+    if len(body) > cap:
+        if not ended:
+            await _linger(receive)
+        raise _too_large(cap)
+    return body
 
 
 _CLOSE = {"Connection": "close"}
@@ -38,19 +43,17 @@ def _too_large(cap: int) -> Problem:
     return Problem("too-large", f"at most {cap} bytes are taken here", headers=_CLOSE)
 
 
-async def _read(receive: Receive, cap: int) -> bytes:
+async def _read(receive: Receive, cap: int) -> tuple[bytes, bool]:
+    """Return the body, or its beginning as soon as that is over the cap, and whether it ended there."""
     body = bytearray()
-    while True:
+    more = True
+    while more and len(body) <= cap:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > cap:
-            if message.get("more_body", False):
-                await _linger(receive)
-            raise _too_large(cap)
-        if not message.get("more_body", False):
-            return bytes(body)
+        more = message.get("more_body", False)
+    return bytes(body), not more
 
 
 async def _linger(receive: Receive) -> None:

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,9 @@ class Wire:
 
     def close(self) -> None:
         self.socket.close()
+
+    def closing(self) -> "closing[Wire]":
+        return closing(self)
 
 
 @contextmanager

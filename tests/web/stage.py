@@ -138,10 +138,10 @@ class Stage:
 
     def a_start(self) -> str:
         """Return a start that no other test of this stage was given; both agents are free then."""
-        day, place = divmod(next(self._starts), 18)
-        moment = datetime.fromisoformat("2026-05-13T09:00:00-04:00") + timedelta(
-            days=day + day // 3 * 4, minutes=30 * place
-        )
+        number, place = divmod(next(self._starts), 18)
+        day = number + (number + 2) // 5 * 2  # from a Wednesday on, without weekends
+        wednesday = datetime.fromisoformat("2026-05-13T09:00:00-04:00")
+        moment = wednesday + timedelta(days=day, minutes=30 * place)
         return moment.isoformat()
 
     # what is sent
