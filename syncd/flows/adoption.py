@@ -35,29 +35,42 @@ def awaits_entry(tx: Tx, visit: Visit, now: datetime) -> datetime | None:
     return until if now < until else None
 
 
-def adopt(
-    ctx: Context, tx: Tx, calendar: CalendarId, remote_id: str, uid: str, etag: str, interval: Interval | None
-) -> bool:
-    """Take an entry that a visit's scheduler wrote as that visit's published one (N05); False where it is none."""
+def visit_of_entry(ctx: Context, tx: Tx, calendar: CalendarId, remote_id: str, uid: str) -> Visit | None:
+    """Return the active visit whose scheduler says that it wrote this entry into one of its host's calendars (N05)."""
     names = (uid, uid.partition("@")[0], remote_id)
     visit = next((one for one in (tx.visits.find_by_source(ENTRY, name) for name in names if name) if one), None)
-    if visit is None or not visit.active or interval is None:
-        return False
-    if visit.host not in {ref.agent for ref in ctx.directory.calendar(calendar)}:
-        return False
+    if visit is None or not visit.active or visit.host not in {ref.agent for ref in ctx.directory.calendar(calendar)}:
+        return None
+    return visit
+
+
+def adopt(tx: Tx, visit: Visit, entry: Entry, calendar: CalendarId, interval: Interval) -> bool:
+    """Take an entry that a visit's scheduler wrote as that visit's published one.
+
+    Not while a write of our own has an unknown outcome: what it may have left would be forgotten. It is tried again.
+    """
     key = EventKey(visit_subject(visit.id), calendar)
+    if tx.calendars.intent(key) > 0:
+        return False
     known = tx.calendars.published(key)
-    if known is not None and known.remote_id != remote_id:
+    if known is not None and known.remote_id != entry.remote_id:
         retire(tx, known)
-    tx.calendars.remember(
-        Published(key=key, uid=uid, remote_id=remote_id, etag=etag, content_hash="", interval=interval, adopted=True)
+    adopted = Published(
+        key=key,
+        uid=entry.uid,
+        remote_id=entry.remote_id,
+        etag=entry.etag,
+        content_hash="",
+        interval=interval,
+        adopted=True,
     )
-    tx.calendars.drop_entries(calendar, [remote_id])
+    tx.calendars.remember(adopted)
+    tx.calendars.drop_entries(calendar, [entry.remote_id])
     return True
 
 
 def adopt_known(ctx: Context, tx: Tx, visit: Visit) -> bool:
-    """Adopt the scheduler's entry where a reading met it before the booking was known (S08)."""
+    """Adopt the scheduler's entry where a reading met it before the booking was known, or before it could be (S08)."""
     agent = ctx.directory.agents.get(visit.host) if visit.host is not None else None
     wanted = visit.remote.calendar_entry
     if agent is None or wanted is None:
@@ -66,7 +79,7 @@ def adopt_known(ctx: Context, tx: Tx, visit: Visit) -> bool:
         entry = _entry_called(tx, ref.id, wanted)
         if entry is not None:
             interval = entry.blocks[0].interval if len(entry.blocks) == 1 else visit.interval
-            return adopt(ctx, tx, ref.id, entry.remote_id, entry.uid, entry.etag, interval)
+            return adopt(tx, visit, entry, ref.id, interval)
     return False
 
 

@@ -11,7 +11,7 @@ from syncd.core.ids import AccountId, CalendarId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.publish import Presence, Published, presence_of
 from syncd.errors import ConnectorError, Permanent, Unreadable
-from syncd.flows.adoption import adopt
+from syncd.flows.adoption import adopt, visit_of_entry
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, entry_gone
 from syncd.flows.reading import Reading, ask_again, read, when
@@ -176,12 +176,16 @@ def _note_strangers(
     for resource in reading.changed:
         if resource.remote_id in ours or resource.problem is not None:
             continue  # what cannot be understood keeps its last known time
-        if adopt(ctx, tx, calendar, resource.remote_id, resource.uid, resource.etag, when(resource)):
-            adopted = True
-            continue
         if reading.restored and take_back(tx, calendar, resource):
             continue
-        entries.append(_entry(tx, calendar, resource, ctx.policy.busy))
+        entry = _entry(tx, calendar, resource, ctx.policy.busy)
+        visit = visit_of_entry(ctx, tx, calendar, resource.remote_id, resource.uid)
+        if visit is None:
+            entries.append(entry)
+        elif adopt(tx, visit, entry, calendar, when(resource) or visit.interval):
+            adopted = True
+        else:
+            entries.append(replace(entry, blocks=()))  # adopted soon: in no case a stranger's time
     kept = tx.calendars.put_entries(calendar, entries)
     dropped = tx.calendars.drop_entries(calendar, [one for one in reading.removed if one not in ours])
     return kept or dropped or adopted

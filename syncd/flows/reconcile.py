@@ -16,7 +16,7 @@ from syncd.core.publish import EventDraft, EventKey, Presence, Published, next_s
 from syncd.core.routing import rank_hosts
 from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Move, Refused, Visit, VisitState
 from syncd.errors import SlotTaken
-from syncd.flows.adoption import awaits_entry, retire
+from syncd.flows.adoption import adopt_known, awaits_entry, retire
 from syncd.flows.book import Place, act_in, announce, judge, place_of
 from syncd.flows.context import Context
 from syncd.flows.hosts import busy_calendars
@@ -82,6 +82,9 @@ def _is_explained(ctx: Context, tx: Tx, calendar: CalendarId) -> bool:
 
 
 def _heed_agent(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
+    for visit in upcoming(ctx, tx, agent, now):
+        if visit.remote.calendar_entry is not None:
+            adopt_known(ctx, tx, visit)
     for ref in agent.calendars:
         for known in tx.calendars.published_in(ref.id):
             if known.presence is not Presence.AS_PUT or known.adopted:
