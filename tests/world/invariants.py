@@ -8,11 +8,13 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from connectors.memory import Author, Entry
 from syncd.core.busy import Signal
 from syncd.core.directory import CalendarRef, CalendarRole
+from syncd.core.ids import AgentId
 from syncd.core.visit import Slot
 from syncd.flows.plan import plan
 from syncd.store.sqlite import InlineEngine
@@ -23,6 +25,7 @@ Row = sqlite3.Row
 Span = tuple[int, int]
 FREE = {Signal.FREE, Signal.DECLINED, Signal.CANCELLED, Signal.WORKING_ELSEWHERE}
 FINAL = {"done", "stale", "conflict", "dead", "unwanted"}
+ACTIVE = "state IN ('pending', 'confirmed')"
 STANDING = {"account_down", "sign_in", "silent", "unreadable", "suspect", "attention"}  # over once the trouble is
 
 
@@ -69,27 +72,38 @@ class Judge:
             self._offer_is_free(*self._stage.offers.pop())
 
     def _no_overlap(self, visits: list[Row]) -> None:
-        held = sorted((one["agent_id"] or "", one["guard_start"], one["guard_end"], one["id"]) for one in visits if one["holds"])
-        for one, two in zip(held, held[1:], strict=False):
-            self._hold("I1", one[0] != two[0] or one[2] <= two[1], f"{one} and {two}")
+        held = sorted(
+            (one["agent_id"] or "", one["guard_start"], one["guard_end"], one["id"]) for one in visits if one["holds"]
+        )
+        for first, second in pairwise(held):
+            self._hold("I1", first[0] != second[0] or first[2] <= second[1], f"{first} and {second}")
         for one in visits:
             active = one["state"] in ("pending", "confirmed")
             self._hold("I1", active or not one["holds"], f"{one['id']} is {one['state']} and holds")
 
     def _history_is_whole(self, visits: list[Row]) -> None:
-        found = {row[0]: (row[1], row[2]) for row in self.rows("SELECT visit_id, count(*), max(version) FROM history GROUP BY 1")}
+        found = {
+            row[0]: (row[1], row[2])
+            for row in self.rows("SELECT visit_id, count(*), max(version) FROM history GROUP BY 1")
+        }
         for one in visits:
-            self._hold("I7", found.get(one["id"]) == (one["version"], one["version"]), f"{one['id']} {found.get(one['id'])}")
+            self._hold(
+                "I7", found.get(one["id"]) == (one["version"], one["version"]), f"{one['id']} {found.get(one['id'])}"
+            )
 
     def _news_never_goes_back(self, visits: list[Row]) -> None:
         for one in visits:
             told = json.loads(one["details"]).get("remote", {}).get("updated_at") or ""
             source, newest = self._marks.get(one["id"], ("", ""))
-            self._hold("I8", source != one["source_id"] or _order(told) >= _order(newest), f"{one['id']} {newest} {told}")
+            self._hold(
+                "I8", source != one["source_id"] or _order(told) >= _order(newest), f"{one['id']} {newest} {told}"
+            )
             self._marks[one["id"]] = (one["source_id"] or "", told)
 
     def _conflicts_are_shown(self, visits: list[Row]) -> None:
-        tasks = {(row["about"], row["kind"]) for row in self.rows("SELECT about, kind FROM notice WHERE channel = 'task'")}
+        tasks = {
+            (row["about"], row["kind"]) for row in self.rows("SELECT about, kind FROM notice WHERE channel = 'task'")
+        }
         for one in visits:
             conflict = json.loads(one["details"]).get("conflict")
             if one["state"] == "conflict":
@@ -100,13 +114,15 @@ class Judge:
         """Each slot has a host whose calendars were read lately and show nothing there (I15)."""
         ctx = self._stage.ctx
         for slot in slots:
-            start, end = (int(one.timestamp()) for one in (slot.interval.start, slot.interval.end + timedelta(minutes=10)))
+            start, end = (
+                int(one.timestamp()) for one in (slot.interval.start, slot.interval.end + timedelta(minutes=10))
+            )
             free = [agent for agent in ctx.directory.projects[town.CASAS].team if self._is_free(agent, start, end, at)]
             self._hold("I15", len(free) == slot.hosts_free, f"{slot} but free are {free}")
 
-    def _is_free(self, agent: str, start: int, end: int, at: datetime) -> bool:
+    def _is_free(self, agent: AgentId, start: int, end: int, at: datetime) -> bool:
         calendars = [
-            ref.id for ref in self._stage.ctx.directory.agents[agent].calendars if ref.role is not CalendarRole.MIRROR  # type: ignore[index]
+            ref.id for ref in self._stage.ctx.directory.agents[agent].calendars if ref.role is not CalendarRole.MIRROR
         ]
         for calendar in calendars:
             state = self.rows("SELECT * FROM calendar WHERE name = ?", calendar)
@@ -129,7 +145,9 @@ class Judge:
             self._now,
         )
         ours = self.rows(
-            "SELECT remote_id FROM published WHERE calendar = ? AND presence <> 'gone' AND end_at > ?", calendar, self._now
+            "SELECT remote_id FROM published WHERE calendar = ? AND presence <> 'gone' AND end_at > ?",
+            calendar,
+            self._now,
         )
         return {row[0] for row in (*known, *ours)}
 
@@ -182,7 +200,9 @@ class Judge:
             )
             if now.active:
                 self._hold("truth", len(found) == 1, f"booking {booking} has {len(found)} visits")
-                self._hold("truth", found[0]["state"] != "cancelled", f"booking {booking} is active, its visit cancelled")
+                self._hold(
+                    "truth", found[0]["state"] != "cancelled", f"booking {booking} is active, its visit cancelled"
+                )
                 self._hold("truth", found[0]["source_id"] == booking, f"{booking} is not what its visit goes by")
                 told = json.loads(found[0]["details"])["remote"]
                 self._hold("truth", _stamp(told["interval"]) == _span(now.interval), f"{booking} {told} {now.interval}")
@@ -190,7 +210,7 @@ class Judge:
                 self._hold("truth", found[0]["state"] == "cancelled", f"booking {booking} ended, its visit did not")
 
     def _wanted(self, ref: CalendarRef) -> dict[str, Row]:
-        sql = "SELECT * FROM visit WHERE agent_id = ? AND state IN ('pending', 'confirmed') AND end_at > ?"
+        sql = f"SELECT * FROM visit WHERE agent_id = ? AND {ACTIVE} AND end_at > ?"
         return {row["id"]: row for row in self.rows(sql, ref.agent, self._now)}
 
     def _entries_are_wanted(self, ref: CalendarRef) -> None:
@@ -214,11 +234,15 @@ class Judge:
         for visit, entries in found.items():
             over = {name for name, row in rows.items() if row["end_at"] <= self._now}  # history is the agent's to move
             ahead = [one for one in entries if _span(one.spans[0])[1] > self._now and one.remote_id not in over]
-            self._hold("I3", visit in wanted or not ahead or self._lost_its_host(visit), f"{visit}: nobody wants {ahead}")
+            self._hold(
+                "I3", visit in wanted or not ahead or self._lost_its_host(visit), f"{visit}: nobody wants {ahead}"
+            )
 
     def _is_left_alone(self, ref: CalendarRef, visit: str) -> bool:
         """A person deleted the entry and staff was asked, or keeps changing it and an alert says so."""
-        gone = self.rows("SELECT 1 FROM published WHERE calendar = ? AND subject = ? AND presence = 'gone'", ref.id, f"visit:{visit}")
+        gone = self.rows(
+            "SELECT 1 FROM published WHERE calendar = ? AND subject = ? AND presence = 'gone'", ref.id, f"visit:{visit}"
+        )
         fought = self.rows("SELECT 1 FROM notice WHERE kind = 'rewrite_fight' AND about = ?", f"visit:{visit}@{ref.id}")
         return bool(gone and self._has(visit, "entry_deleted")) or bool(fought)
 
@@ -240,7 +264,7 @@ class Judge:
             yield from (span for span in spans if not self._is_copy_in_place(entry, span))
 
     def _is_copy_in_place(self, entry: Entry, span: Span) -> bool:
-        sql = "SELECT 1 FROM visit WHERE 'visit:' || id = ? AND start_at = ? AND end_at = ? AND state IN ('pending', 'confirmed')"
+        sql = f"SELECT 1 FROM visit WHERE 'visit:' || id = ? AND start_at = ? AND end_at = ? AND {ACTIVE}"
         return entry.tag is not None and bool(self.rows(sql, entry.tag, *span))
 
     def _blocks_are_true(self, ref: CalendarRef) -> None:
@@ -262,8 +286,13 @@ class Judge:
         shelf = self._stage.outside.shelf(ref.account, ref.name)
         copies = [one for one in shelf.entries.values() if one.author is Author.SYNCD]
         agent = self._stage.ctx.directory.agents[ref.agent]
-        busy = {span for other in agent.calendars if other.role is not CalendarRole.MIRROR for span in self._strangers(other)}
-        own = "SELECT start_at, end_at FROM visit WHERE agent_id = ? AND state IN ('pending', 'confirmed') AND source_account = 'api'"
+        busy = {
+            span
+            for other in agent.calendars
+            if other.role is not CalendarRole.MIRROR
+            for span in self._strangers(other)
+        }
+        own = f"SELECT start_at, end_at FROM visit WHERE agent_id = ? AND {ACTIVE} AND source_account = 'api'"
         busy |= {(row[0], row[1]) for row in self.rows(own, ref.agent)}
         wanted = {one for one in busy if one[1] > self._now and one[0] < self._now + 120 * 86400}
         shown = [_span(one.spans[0]) for one in copies if int(one.spans[0].end.timestamp()) > self._now]
@@ -281,7 +310,9 @@ class Judge:
         }
         said = {
             (row["about"], int(row["key"].split(":")[3]))
-            for row in self.rows("SELECT * FROM notice WHERE channel = 'message' AND kind = 'cancellation' AND addressee = 'client'")
+            for row in self.rows(
+                "SELECT * FROM notice WHERE channel = 'message' AND kind = 'cancellation' AND addressee = 'client'"
+            )
         }
         self._hold("I6", ended == said, f"cancelled {ended - said} untold, told {said - ended} for nothing")
 

@@ -1,4 +1,4 @@
-"""Everybody but syncd: clients, agents, staff, providers and the clock. Each habit is one small act, drawn by the seed."""
+"""Everybody but syncd: clients, agents, staff, providers, the clock. Each habit is one small act, drawn by the seed."""
 
 from collections.abc import Callable
 from dataclasses import replace

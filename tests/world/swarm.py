@@ -51,14 +51,14 @@ class Swarm:
     removes: bool  # … and takes them away when they end
 
 
-def draw(rng: Random, habits: Sequence[str]) -> Swarm:
+def draw(rng: Random, habits: Sequence[str], leading: Fault) -> Swarm:
     """Draw a swarm: each fault is in with one chance of two, each habit has a weight of its own, 0 included."""
-    faults = tuple(fault for fault in Fault if rng.random() < 0.5)
+    faults = tuple(fault for fault in Fault if fault is leading or rng.random() < 0.5)
     return Swarm(
         directory=_directory(rng),
         faults=faults,
-        rate=rng.choice((0.0, 0.05, 0.1, 0.2, 0.35)) if faults else 0.0,
-        crash_rate=rng.choice((0.0, 0.01, 0.04)),
+        rate=rng.choice((0.0, 0.1, 0.2, 0.3, 0.45)) if faults else 0.0,
+        crash_rate=rng.choice((0.0, 0.02, 0.1, 0.3)),
         loss_rate=rng.choice((0.0, 0.0, 0.2, 1.0)),
         habits={habit: rng.choice((0, 1, 2, 4)) for habit in habits},
         diary=rng.random() < 0.5,

@@ -1,4 +1,4 @@
-"""The common fixture of scenarios.md: project Casas in Santiago, its team, event type and hours, over the memory connector."""
+"""The common fixture of the scenarios: project Casas in Santiago, its team, event type and hours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,0 +1,81 @@
+"""The simulation of every run: fixed seeds in shards, each of which must have seen every kind of trouble."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.memory import Fault
+from tests.world.crash import POINTS
+from tests.world.simulation import Outcome, live
+
+SHARDS = 8
+STEPS = 250
+STRIKES = 13  # of each fault in each shard: more than 100 in all
+HERE = Path(__file__).parent
+CHECKED = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I10", "I11", "I15", "I18", "I19", "P8", "truth")
+
+
+def seeds() -> list[int]:
+    """Read the seeds of every run, in the order of the file."""
+    found: list[int] = []
+    for line in (HERE / "seeds.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            first, _, last = line.partition("-")
+            found += range(int(first), int(last or first) + 1)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """Thousands of expected failures are nothing to read."""
+    logger = logging.getLogger("syncd")
+    level, logger.level = logger.level, logging.ERROR
+    yield
+    logger.setLevel(level)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_the_town_keeps_every_promise(shard: int) -> None:
+    outcomes = [live(seed, STEPS) for seed in seeds()[shard::SHARDS]]
+    _saw_enough(outcomes)
+
+
+def _saw_enough(outcomes: list[Outcome]) -> None:
+    """A run in which some trouble never happened proves nothing about it."""
+    struck: Counter[Fault] = sum((one.struck for one in outcomes), Counter())
+    kills: Counter[str] = sum((one.kills for one in outcomes), Counter())
+    checked: Counter[str] = sum((one.checked for one in outcomes), Counter())
+    habits: Counter[str] = sum((one.habits for one in outcomes), Counter())
+    assert not [fault.value for fault in Fault if struck[fault] < STRIKES], f"too rare: {struck}"
+    assert not [point for point in POINTS if not kills[point]], f"never died at: {set(POINTS) - set(kills)}"
+    assert not [name for name in CHECKED if not checked[name]], f"never checked: {set(CHECKED) - set(checked)}"
+    assert min(habits.values()) > 0 and len(habits) > 25
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7, 11, 19])
+def test_the_same_seed_lives_the_same_life(seed: int) -> None:
+    assert live(seed, STEPS).digest == live(seed, STEPS).digest
+
+
+def test_a_life_does_not_depend_on_the_hash_seed_of_the_interpreter() -> None:
+    """Otherwise no failure could be shown again by the command it prints."""
+    code = "from tests.world.simulation import live; print(live(5, 250).digest)"
+    digests = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=HERE.parents[1],
+            env=environment,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        digests.add(ran.stdout)
+    assert len(digests) == 1
