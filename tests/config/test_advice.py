@@ -53,6 +53,8 @@ def test_a_secret_in_clear_is_told_unless_its_account_is_on_this_machine() -> No
         "accounts.agenda.token",
         "accounts.agenda.signing_keys[0]",
     ]
+    default = changed(('api_url = "http://127.0.0.1:1"\n', ""))
+    assert [one.split(": ")[1] for one in warnings(default)] == [one.split(": ")[1] for one in warnings(away)]
     named = changed(
         ('api_url = "http://127.0.0.1:1"\n', ""),
         ('"a-token"', '{ env = "TOKEN" }'),

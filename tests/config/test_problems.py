@@ -1,7 +1,9 @@
 """Each way in which a configuration can be wrong: told once, on its line, with its key and what to write instead."""
 
 import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from syncd.config.problems import of_validation
 from tests.config.files import RIGHT, changed, line_of, only_problem, problems
 
 
@@ -101,6 +103,7 @@ WRONG: list[tuple[str, str, str, str, list[str]]] = [
      "accounts.embedded", ["made by [embedded_caldav]"]),
     ("[accounts.agenda]", "[accounts.api]\nkind = \"memory\"\n[accounts.agenda]", "[accounts.api]", "accounts.api",
      ["a name syncd uses itself"]),
+    ('id = "bruno"', 'id = "syncd"', 'id = "syncd"', "agents[1].id", ["a name syncd uses itself"]),
     # accounts
     ('kind = "calendly"', 'kind = "calendy"', "calendy", "accounts.agenda.kind", ['did you mean "calendly"?']),
     ('kind = "calendly"', 'kind = "google"', "google", "accounts.agenda.kind", ["cannot be used with this version"]),
@@ -285,3 +288,38 @@ def test_controls_in_a_name_do_not_reach_the_terminal() -> None:
 
 def test_an_empty_file_is_an_empty_installation() -> None:
     assert problems("") == []
+
+
+def test_an_account_that_takes_no_bookings_is_no_scheduler() -> None:
+    cloud = '[accounts.nube]\nkind = "caldav"\nurl = "http://127.0.0.1:1/"\n'
+    text = changed(('scheduler = { account = "agenda"', 'scheduler = { account = "nube"'), more=cloud)
+    words = only_problem(text, 'account = "nube"', "projects.casas.scheduler.account")
+    assert words == '"nube" is a caldav account, which takes no bookings'
+
+
+class Header(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    header: str
+
+
+class Digest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    digest: int
+
+
+class Either(BaseModel):
+    auth: Header | Digest
+    days: dict[int, str]
+
+
+def test_names_that_pydantic_puts_between_keys_are_left_out() -> None:
+    raw = {"auth": {"digest": "x"}, "days": {"a": "b"}}
+    with pytest.raises(ValidationError) as caught:
+        Either.model_validate(raw)
+    found = of_validation(caught.value, Either, raw, ("accounts", "x"))
+    paths = {one.path for one in found}
+    assert ("accounts", "x", "auth", "digest") in paths
+    assert ("accounts", "x", "days", "a") in paths
+    assert all(part in ("accounts", "x", "auth", "digest", "header", "days", "a") for path in paths for part in path)

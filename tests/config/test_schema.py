@@ -36,7 +36,7 @@ def test_the_right_text_and_the_example_are_valid(validator: jsonschema.Draft202
 # Keys, types, words and shapes; what only we can know (names, zones, sums) is left to check-config.
 KNOWN_TO_AN_EDITOR = [
     "is no key of this table", "is missing", "text in quotes", "true or false", "should be a list", "is empty",
-    "is not known here", "is no duration", "cannot be used with this version", "is no kind",
+    "is not known here", "is no duration", "cannot be used with this version", "is no kind", "has no kind",
 ]  # fmt: skip
 
 

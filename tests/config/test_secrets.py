@@ -1,10 +1,15 @@
 """Secrets named in the file: found at once or told at once, and never shown."""
 
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
-from tests.config.files import RIGHT, changed, loaded, only_problem, problems
+from syncd.config import load
+from syncd.errors import ConfigError
+from syncd.ports import ConnectorSpec
+from tests.config.files import RIGHT, TODAY, changed, loaded, only_problem, problems
 
 PLAIN = 'token = "a-token"'
 
@@ -84,6 +89,34 @@ def test_a_secret_that_cannot_be_had_is_told(tmp_path: Path, reference: str, wor
     assert len(found) == 1, found
     assert "accounts.agenda.token: " in found[0]
     assert words in found[0]
+
+
+class Sealed(BaseModel):
+    """Settings that look into their secret, as those with a service account do."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    account: SecretStr
+
+    @field_validator("account")
+    @classmethod
+    def _is_json(cls, value: SecretStr) -> SecretStr:
+        json.loads(value.get_secret_value())
+        return value
+
+
+def test_nothing_is_said_about_the_inside_of_a_secret_that_is_missing() -> None:
+    spec = ConnectorSpec(kind="sealed", settings_model=Sealed, check=lambda account, settings, env, names: [])
+    text = b'[accounts.a]\nkind = "sealed"\naccount = { env = "MISSING" }\n'
+
+    def told(env: dict[str, str]) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            load(text, {"sealed": spec}, file="c.toml", base=Path("/nowhere"), env=env, today=TODAY)
+        return caught.value.problems
+
+    assert told({}) == ['c.toml:3: accounts.a.account: the environment variable "MISSING" is not set']
+    assert len(told({"MISSING": "no JSON"})) == 1
+    assert "no JSON" not in told({"MISSING": "no JSON"})[0]
 
 
 def test_a_missing_secret_does_not_hide_other_mistakes_of_its_account() -> None:
