@@ -12,7 +12,7 @@ from syncd.errors import Permanent
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Scheme, authority, the rest. Userinfo, backslashes, blanks, controls, fragments and non-ASCII never match (H119, H121).
+# Scheme, authority, the rest. Userinfo, backslashes, blanks, controls, fragments, non-ASCII never match (H119, H121).
 _URL = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?((?:[/?][!-~]*)?)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _BAD = re.compile(r"[^!-~]|[\\#<>\"{}|^`]")
@@ -133,15 +133,25 @@ class Reach:
             raise Permanent(f"{origin}: {reach.why_not(origin.literal)}")
         return reach
 
-    def target(self, url: str) -> str:
-        """Return path and query of a request; raises Permanent when it would leave the origin."""
+    def target(self, url: str, base: str = "") -> str:
+        """Return path and query of a request; raises Permanent when it would leave the origin.
+
+        A relative address counts from `base`, else from the base URL.
+        """
         if _BAD.search(url):
             raise Permanent(f"{self.origin}: an address with blanks, backslashes, fragments or accents is not followed")
-        whole = f"{self.origin}{url}" if url.startswith("/") and not url.startswith("//") else urljoin(self.base, url)
-        origin, path = origin_of(whole)
+        origin, path = origin_of(self._whole(url, base or self.base))
         if origin != self.origin:
             raise Permanent(f"{self.origin}: the answer points to another server ({origin}); it is not followed")
         return path
+
+    def _whole(self, url: str, base: str) -> str:
+        if url.startswith("/") and not url.startswith("//"):
+            return f"{self.origin}{url}"
+        try:
+            return urljoin(base, url)
+        except ValueError:  # brackets that do not close
+            raise Permanent(f"{self.origin}: an address that is none is not followed") from None
 
     @property
     def base(self) -> str:

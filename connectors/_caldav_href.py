@@ -1,7 +1,7 @@
 """Hrefs of a multistatus: one spelling each, of one server, inside one collection. Opens nothing."""
 
 import re
-from urllib.parse import quote, unquote_to_bytes, urljoin
+from urllib.parse import quote, unquote_to_bytes
 
 from connectors._address import Reach
 from syncd.errors import Permanent, Unreadable
@@ -34,7 +34,7 @@ def path_of(href: str, reach: Reach, base: str) -> str:
     if any(unquote_to_bytes(segment) in (b".", b"..") for segment in segments):
         raise Unreadable("an href climbs out of its collection")
     try:
-        return normal(reach.target(urljoin(f"{reach.origin}{base}", written)))
+        return normal(reach.target(written, f"{reach.origin}{base}"))
     except Permanent as error:
         raise Unreadable(f"an href is not followed: {error}") from None
 

@@ -10,13 +10,14 @@ import math
 import socket
 import ssl
 import threading
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import tenacity
@@ -25,7 +26,7 @@ from requests.structures import CaseInsensitiveDict
 
 from connectors._address import Reach
 from connectors._json import strict_json
-from connectors._wire import Call, Dropped, Late, OriginAdapter, WsgiAdapter
+from connectors._wire import Call, Dropped, Late, OriginAdapter, Packed, WsgiAdapter
 from syncd.errors import (
     Ambiguous,
     AuthFailed,
@@ -155,7 +156,7 @@ class Http:
             place = answer.headers.get("Location")
             if answer.status not in MOVED or place is None:
                 break
-            path = self.reach.target(urljoin(answer.url, place) if place.isascii() else place)
+            path = self.reach.target(place, answer.url)
             moved = _Question(
                 method=question.method, path=path, headers=question.headers, body=question.body, harmless=True
             )
@@ -182,7 +183,7 @@ class Http:
                 return _whole(response, call, self.body_cap, url)
         except ConnectorError:
             raise
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, zlib.error, ValueError) as error:
             failed = _failure(error, call, self._what(question.method), question.harmless)
         raise failed from None  # the library's own text names the whole URL
 
@@ -269,24 +270,31 @@ def _until(date: str, now: datetime) -> float:
 
 
 def _whole(response: requests.Response, call: Call, cap: int, url: str) -> Answer:
-    """Read the body up to the cap, decoded; of a refusal only the beginning, whatever happens to the rest."""
+    """Read the body up to the cap, unpacked; of a refusal only the beginning, whatever happens to the rest."""
     refused = response.status_code >= 300
     parts: list[bytes] = []
     size = 0
     try:
-        for part in response.raw.stream(CHUNK, decode_content=True):
+        for part in _unpacked(response, call):
             parts.append(part)
             size += len(part)
             if size > (CHUNK if refused else cap):
                 break
-            call.left()
-    except (urllib3.exceptions.HTTPError, OSError):
+    except (urllib3.exceptions.HTTPError, OSError, zlib.error, ValueError):
         if not refused:
             raise
     if size > cap and not refused:
         raise _TooLong(f"the answer is longer than {cap} bytes")
     headers = CaseInsensitiveDict(response.headers)
     return Answer(status=response.status_code, headers=headers, body=b"".join(parts), url=url)
+
+
+def _unpacked(response: requests.Response, call: Call) -> Iterator[bytes]:
+    packed = Packed(response.headers.get("Content-Encoding", ""))
+    for part in response.raw.stream(CHUNK, decode_content=False):
+        yield from packed.unpack(part, CHUNK)
+        call.left()
+    packed.end()
 
 
 class _TooLong(ValueError):
@@ -307,7 +315,7 @@ def _failure(error: Exception, call: Call, what: str, harmless: bool) -> Connect
         return Ambiguous(text)
     if any(isinstance(root, _TooLong) for root in roots):
         return TooLong(text)
-    if any(isinstance(root, urllib3.exceptions.DecodeError | ValueError) for root in roots):
+    if any(isinstance(root, zlib.error | ValueError) for root in roots):
         return Unreadable(text)
     dropped = any(isinstance(root, ConnectionResetError | BrokenPipeError) for root in roots)
     return Dropped(text) if dropped else Transient(text)
@@ -335,7 +343,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionResetError, "the connection was closed without an answer"),
     (BrokenPipeError, "the connection was closed while sending"),
     (urllib3.exceptions.IncompleteRead, "the answer stopped half way"),
-    (urllib3.exceptions.DecodeError, "the answer's compression is broken"),
+    (zlib.error, "the answer's compression is broken"),
     (TimeoutError, "no answer in time"),
     (urllib3.exceptions.TimeoutError, "no answer in time"),
 )

@@ -11,7 +11,8 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -94,6 +95,44 @@ class _TlsSocket(_Bounded, ssl.SSLSocket):
         return super().send(*args, **kw)
 
 
+class Packed:
+    """Unpacks a body part by part, never more than asked for; a body that stops in the middle is an error."""
+
+    def __init__(self, encoding: str) -> None:
+        """`encoding`: a Content-Encoding; raises ValueError for one that nobody asked for."""
+        self._encoding = encoding.strip().lower()
+        if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise ValueError(f"a compression nobody asked for: {self._encoding[:20]}")
+        self._plain = self._encoding in ("", "identity")
+        self._machine: Any = None
+
+    def unpack(self, part: bytes, at_most: int) -> Iterator[bytes]:
+        """Yield what a part of the body holds, in pieces of at most so many bytes."""
+        if self._plain:
+            yield part
+            return
+        while part:
+            if self._machine is None:
+                self._machine = zlib.decompressobj(self._bits(part))
+            piece = self._machine.decompress(part, at_most)
+            part = self._machine.unconsumed_tail
+            if self._machine.eof:
+                part = self._machine.unused_data if self._encoding != "deflate" else b""
+                self._machine = None if part else self._machine  # gzip may hold several members
+            if piece:
+                yield piece
+
+    def end(self) -> None:
+        """Insist that the packed body was whole; raises zlib.error."""
+        if self._machine is not None and not self._machine.eof:
+            raise zlib.error("the compressed body stops half way")
+
+    def _bits(self, part: bytes) -> int:
+        if self._encoding != "deflate":
+            return zlib.MAX_WBITS | 16
+        return zlib.MAX_WBITS if part[0] & 0x0F == 8 else -zlib.MAX_WBITS  # some servers leave zlib's head out
+
+
 @functools.lru_cache(maxsize=4)
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """Return the TLS context of this process (a new one costs 20 ms); certificates are always checked."""
@@ -104,7 +143,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def trusted(env: Environment) -> str | None:
-    """Return the file of trusted certificates: the configured one, else the environment's; None is the system's store."""
+    """Return the file of trusted certificates: the configured, else the environment's; None is the system's store."""
     return env.ca_file or os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
 
 
@@ -186,8 +225,12 @@ def _through_proxy(line: _Line) -> socket.socket:
         sock = _first(_addresses(parts.hostname, parts.port or 3128, line.call), line)
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     place = f"{host}:{origin.port}"
-    sock.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{login}\r\n".encode())
-    _tunnel_opened(sock, line)
+    try:
+        sock.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{login}\r\n".encode())
+        _tunnel_opened(sock, line)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 
@@ -202,7 +245,6 @@ def _tunnel_opened(sock: socket.socket, line: _Line) -> None:
         head += byte
     status = head.split(b" ", 2)[1:2]
     if status != [b"200"]:
-        sock.close()
         raise OSError(f"the proxy refused the tunnel ({b''.join(status)[:3].decode('ascii', 'replace')})")
 
 
