@@ -29,6 +29,7 @@ UID = 1_024  # characters (H62)
 _DAY = timedelta(days=1)
 _KINDS = frozenset({"VEVENT", "VTIMEZONE", "VTODO", "VJOURNAL", "VALARM"})  # known; all but the first take no time
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"})
+_MARKS = frozenset({"X-SYNCD-SUBJECT", "X-SYNCD-GENERATION", "X-SYNCD-MIRROR"})
 _START = operator.attrgetter("start")
 _Make = Callable[..., RemoteEvent]
 
@@ -191,20 +192,23 @@ def _lowered(emails: frozenset[str]) -> frozenset[str]:
 
 
 def _maker(entry: Entry, known: _Make) -> _Make:
-    """Fix what all instances of an entry have in common. Texts are kept of our own entries only."""
+    """Fix what all instances of an entry have in common."""
     component = entry.component
+    make = partial(known, uid=component.value("UID") or "", all_day=entry.start.is_day, signals=entry.signals)
+    return make if _MARKS.isdisjoint(component.lines) else partial(make, **_marks(component))
+
+
+def _marks(component: Component) -> dict[str, str | bool | None]:
+    """Return our marks. The texts beside them are kept of our own entries only."""
+    marks: dict[str, str | bool | None] = {
+        "generation": component.value("X-SYNCD-GENERATION"),
+        "copied": "X-SYNCD-MIRROR" in component.lines,
+    }
     tag = component.value("X-SYNCD-SUBJECT")
-    return partial(
-        known,
-        uid=component.value("UID") or "",
-        all_day=entry.start.is_day,
-        signals=entry.signals,
-        tag=None if tag is None else plain(tag),
-        title=None if tag is None else plain(component.value("SUMMARY") or ""),
-        location=None if tag is None else plain(component.value("LOCATION") or ""),
-        generation=component.value("X-SYNCD-GENERATION"),
-        copied="X-SYNCD-MIRROR" in component.lines,
-    )
+    if tag is not None:
+        texts = {"title": component.value("SUMMARY"), "location": component.value("LOCATION")}
+        marks |= {"tag": plain(tag)} | {name: plain(text or "") for name, text in texts.items()}
+    return marks
 
 
 def _one(component: Component, name: str) -> str | None:

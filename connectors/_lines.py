@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from syncd.errors import Unreadable
 
 DEPTH = 8
+DEFINITIONS = 8  # of time zones that are read apart, and their greatest length: more is read like everything else
+DEFINITION = 16_384
 KEPT = (
     "BEGIN|END|UID|DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|EXRULE|RECURRENCE-ID|SEQUENCE|STATUS|TRANSP|CLASS|ATTENDEE"
     "|ORGANIZER|DTSTAMP|SUMMARY|LOCATION|FREEBUSY|TZID|TZOFFSETFROM|TZOFFSETTO|X-LIC-LOCATION"
@@ -21,6 +23,7 @@ _PROPERTY = re.compile(rf"\n({KEPT})[ \t]*([;:][^\n]*)", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([A-Za-z0-9-]+)=((?:"[^"]*"|[^";:])*)')
 _FIRST = re.compile(r"\nBEGIN[ \t]*:", re.IGNORECASE)
 _TIMED = ("VEVENT", "VFREEBUSY")
+_ZONE_BEGINS, _ZONE_ENDS = "\nBEGIN:VTIMEZONE\n", "\nEND:VTIMEZONE\n"
 _CUT = "the text stops or is mixed up in the middle of a component"
 
 
@@ -58,27 +61,57 @@ def components(body: bytes) -> list[Component]:
     text = unfold(body)
     if not _FIRST.match(text):
         raise Unreadable("this is not an iCalendar text: it does not begin with BEGIN:VCALENDAR")
+    text, definitions = _apart(text)
+    root = _tree(text)
+    if any(one.kind != "VCALENDAR" for one in root.children):
+        raise Malformed(_CUT)
+    return [inner for calendar in root.children for inner in calendar.children] + definitions
+
+
+def _apart(text: str) -> tuple[str, list[Component]]:
+    """Take the definitions of time zones out: every entry of a calendar brings the same text, which is read once."""
+    definitions: list[Component] = []
+    while len(definitions) < DEFINITIONS:
+        start = text.find(_ZONE_BEGINS)
+        end = text.find(_ZONE_ENDS, start)
+        if start < 0 or not 0 < end - start < DEFINITION or _ZONE_BEGINS in text[start + 1 : end]:
+            break
+        end += len(_ZONE_ENDS) - 1
+        definitions += _definition(text[start:end])
+        text = text[:start] + text[end:]
+    return text, definitions
+
+
+@functools.lru_cache(maxsize=256)
+def _definition(text: str) -> list[Component]:
+    return _tree(text).children
+
+
+def _tree(text: str) -> Component:
+    """Return a nameless component that holds all others."""
     root = top = Component("")
-    stack = [root]
+    stack, lines = [root], root.lines
     for written, rest in _PROPERTY.findall(text):
         name = _NAMES.get(written) or written.upper()
-        if name == "BEGIN":
+        if name in lines:
+            lines[name].append(rest)
+        elif name == "BEGIN":
             top = _opened(top, rest)
             stack.append(top)
+            lines = top.lines
             if len(stack) > DEPTH:
                 raise Malformed(f"components are nested deeper than {DEPTH} levels")
         elif name == "END":
-            if top.kind != rest[1:].strip().upper() or top is root:
+            if top is root or (top.kind != rest[1:] and top.kind != rest[1:].strip().upper()):
                 raise Malformed(_CUT)
             stack.pop()
             top = stack[-1]
-        elif name in top.lines:
-            top.lines[name].append(rest)
+            lines = top.lines
         else:
-            top.lines[name] = [rest]
-    if top is not root or any(one.kind != "VCALENDAR" for one in root.children):
+            lines[name] = [rest]
+    if top is not root:
         raise Malformed(_CUT)
-    return [inner for calendar in root.children for inner in calendar.children]
+    return root
 
 
 def _opened(outer: Component, rest: str) -> Component:

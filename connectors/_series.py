@@ -91,6 +91,14 @@ class Series:
 
     def __init__(self, entries: Sequence[Entry], zones: Zones, steps: Steps) -> None:
         self._zones, self._steps = zones, steps
+        self._overrides: list[Entry] = []
+        self._onwards: list[Move] = []
+        self._master: Entry | None = entries[0]
+        if len(entries) > 1 or entries[0].replaces is not None:
+            self._sort_out(entries)
+
+    def _sort_out(self, entries: Sequence[Entry]) -> None:
+        """Tell the master from its overrides, and the newest of each."""
         masters = [entry for entry in entries if entry.replaces is None]
         self._master = _newest(masters) if masters else None
         self._overrides = self._current([entry for entry in entries if entry.replaces is not None])
