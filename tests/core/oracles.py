@@ -64,6 +64,11 @@ def transitions(zone_name: str, first_year: int, last_year: int) -> list[datetim
     ]
 
 
+def fives(spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Return every fifth minute of these spans, in epoch seconds."""
+    return {second for begin, end in spans for second in range(begin, end, 300)}
+
+
 class NaiveHost:
     """Judges one start of one host by looking at every five minutes of it."""
 
@@ -74,6 +79,7 @@ class NaiveHost:
         self.rule, self.place = rule_of(hours), ZoneInfo(hours.time_zone)
         self.known: dict[datetime, bool] = {}
         self.began: dict[datetime, datetime] = {}
+        self.held, self.busy = fives(host.holds), fives(host.busy)
 
     def is_open(self, moment: datetime) -> bool:
         if moment not in self.known:
@@ -103,14 +109,14 @@ class NaiveHost:
         self.began.update(dict.fromkeys([moment, *passed], began))
         return began
 
-    def overlaps(self, start: datetime, spans: Sequence[tuple[int, int]]) -> bool:
+    def overlaps(self, start: datetime, taken: set[int]) -> bool:
         kind = self.event_type
         guard = range(
             int((start - kind.buffer_before).timestamp()),
             int((start + kind.duration + kind.buffer_after).timestamp()),
             300,
         )
-        return any(begin <= second < end for second in guard for begin, end in spans)
+        return not taken.isdisjoint(guard)
 
     def reasons(self, start: datetime, now: datetime, last_day: date | None) -> set[str]:
         """Return everything that speaks against a start."""
@@ -118,8 +124,8 @@ class NaiveHost:
         today, day = now.astimezone(self.zone).date(), start.astimezone(self.zone).date()
         inside = all(self.is_open(one) for one in minutes(start, start + kind.duration, self.STEP))
         verdicts = {
-            "slot_taken": self.overlaps(start, host.holds),
-            "busy": self.overlaps(start, host.busy),
+            "slot_taken": self.overlaps(start, self.held),
+            "busy": self.overlaps(start, self.busy),
             "unknown": host.closed is not None,
             "limit": kind.daily_cap is not None and host.counts.get(day, 0) >= kind.daily_cap,
             "hours": not inside,
