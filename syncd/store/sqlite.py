@@ -11,7 +11,7 @@ from syncd.clock import Clock
 from syncd.errors import StoreDamaged, StoreUnwritable
 from syncd.store import backup, migrate
 from syncd.store.engine import Db
-from syncd.store.lock import Lock
+from syncd.store.lock import Lock, NoLock
 from syncd.store.readers import Readers, Visitor
 from syncd.store.sqlite_db import Connect, SqliteDb, prepare, telling, uri_of
 from syncd.store.sweep import overlaps
@@ -27,14 +27,8 @@ class SqliteEngine:
     """A file that this process owns: one thread writes, every reader has a connection (engine.Engine)."""
 
     def __init__(self, path: Path, clock: Clock, connect: Connect, committed: Committed) -> None:
-        make_folder(path.parent)
         self._connect = connect
-        self._lock = Lock(path)
-        try:
-            self._connection = open_owned(path, clock, connect)
-        except BaseException:
-            self._lock.release()
-            raise
+        self._lock, self._connection = own(path, clock, connect)
         self._committer = Committer(self._connection, take_over(self._connection), committed)
         self._writer = WriterThread(self._committer)
         self._readers = Readers(path, connect)
@@ -72,8 +66,7 @@ class InlineEngine:
 
     def __init__(self, path: Path, clock: Clock, connect: Connect, committed: Committed) -> None:
         self._connect = connect
-        self._lock = None if path == MEMORY else Lock(path)
-        self._connection = open_owned(path, clock, connect)
+        self._lock, self._connection = own(path, clock, connect)
         self._committed = committed
         self._committer = Committer(self._connection, take_over(self._connection), committed)
 
@@ -106,8 +99,7 @@ class InlineEngine:
 
     def close(self) -> None:
         self._connection.close()
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
 
 
 class VisitingEngine:
@@ -146,15 +138,25 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
 
 
-def open_owned(path: Path, clock: Clock, connect: Connect) -> sqlite3.Connection:
-    """Open a database that is ours to write: checked, brought to this version, swept. Raises StoreDamaged."""
+def own(path: Path, clock: Clock, connect: Connect) -> tuple[Lock | NoLock, sqlite3.Connection]:
+    """Lock a database file and open it, made first where there is none."""
     if path == MEMORY:
-        connection = connect(":memory:")
-    else:
+        return NoLock(), open_owned(connect(":memory:"), path, clock, connect)
+    make_folder(path.parent)
+    lock = Lock(path)
+    try:
         if not path.exists():
             backup.create(path)
+            backup.sync(path.parent)  # else losing power could take the name of a file with bookings in it
         os.chmod(path, 0o600)
-        connection = connect(uri_of(path, "rw"))
+        return lock, open_owned(connect(uri_of(path, "rw")), path, clock, connect)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def open_owned(connection: sqlite3.Connection, path: Path, clock: Clock, connect: Connect) -> sqlite3.Connection:
+    """Make a connection ready to write: checked, brought to this version, swept. Raises StoreDamaged."""
     try:
         with telling():
             prepare(connection, checkpoints=True)

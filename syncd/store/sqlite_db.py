@@ -60,7 +60,7 @@ def prepare(connection: sqlite3.Connection, *, checkpoints: bool) -> sqlite3.Con
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
         "foreign_keys = ON",
-        "synchronous = FULL",
+        "synchronous = EXTRA",  # FULL, and a rollback journal that was deleted (on the way to WAL) stays deleted
         "secure_delete = ON",
         "temp_store = MEMORY",
         "mmap_size = 0",
