@@ -21,7 +21,7 @@ from syncd.errors import ConfigError, StoreError, SyncdError
 from syncd.flows.context import Context
 from syncd.log import log
 from syncd.operations import Desk, perform
-from syncd.runner import poll_all, sweep
+from syncd.runner import poll_all, sweep, try_logins_again
 from syncd.web.serve import Server
 from syncd.workers import Workers
 
@@ -201,13 +201,15 @@ class Beats:
         return self._installed.context.policy.poll_every / timedelta(seconds=1)
 
     def all_now(self) -> None:
+        """Look at everything now, and try the logins that were refused: this follows a start or a reload."""
+        self._guarded(lambda: try_logins_again(self._installed.context))
         self._guarded(self._sweep)
 
     def run(self) -> None:
         """Do what is due. `schedule` goes by the local wall clock, which may be set back: a late beat starts anew."""
         if self._installed.context.clock.monotonic() - self._polled > self._poll_every() + LATE:
             self.plan()
-            self.all_now()
+            self._guarded(self._sweep)
         self._jobs.run_pending()
 
     def wait(self) -> float:

@@ -192,6 +192,17 @@ def rests(ctx: Context, now: datetime) -> dict[str, datetime]:
     return {one.account: one.not_before for one in states if one.not_before is not None and one.not_before > now}
 
 
+def try_logins_again(ctx: Context) -> None:
+    """Let accounts whose login was refused be tried now: somebody may have put the right secret in place (F19)."""
+
+    def lift(tx: Tx) -> None:
+        for state in tx.accounts.states():
+            if state.parked:
+                tx.accounts.save_state(replace(state, not_before=None))
+
+    ctx.store.write(lift)
+
+
 def drain(ctx: Context, *, most: int = 100_000, progress: Callable[[Work], None] | None = None) -> int:
     """Run everything that is due in this thread until nothing is; returns how many pieces were run."""
     for count in range(most):

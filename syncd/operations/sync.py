@@ -6,7 +6,7 @@ from datetime import timedelta
 from syncd.control import Answer
 from syncd.operations.desk import Desk, Json, utc
 from syncd.operations.status import account_state, source_state
-from syncd.runner import sweep
+from syncd.runner import sweep, try_logins_again
 from syncd.workers import Workers
 
 ROUND_SECONDS = 900.0  # for one round of everything
@@ -29,6 +29,7 @@ class _Bar:
 def sync(desk: Desk, *, once: bool = False) -> Answer:
     """Touch every name and wait until nothing is due; without `once`, what failed and is due again soon as well."""
     started = desk.now
+    try_logins_again(desk.context)
     sweep(desk.context, desk.now)
     workers = desk.workers or Workers(lambda: desk.context)
     if desk.workers is None:

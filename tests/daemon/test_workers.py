@@ -18,6 +18,7 @@ from syncd.core.visit import Contact
 from syncd.errors import AuthFailed, NotFound, StoreBusy, Transient
 from syncd.flows.context import AccountParts, Context
 from syncd.ports import Calendar, RemoteBooking
+from syncd.runner import try_logins_again
 from syncd.store import Store, Tx, open_store
 from syncd.store.queue import WorkKind
 from syncd.workers import Workers
@@ -361,3 +362,28 @@ def test_the_beat_goes_on_while_one_thread_is_free_and_stops_when_all_hang(bench
         bench.touch("three")
     assert pools[0].beat == stuck
     gate.open()
+
+
+def test_a_login_that_was_refused_is_tried_again_when_somebody_says_so(bench: Bench, pools: list[Workers]) -> None:
+    refuse = True
+    count: Counter[str] = Counter()
+
+    def asked(account: str) -> None:
+        count[account] += 1
+        if refuse:
+            raise AuthFailed("401")
+
+    bench.add("one")
+    bench.asked = asked
+    bench.touch("one")
+    pools.append(bench.pool())
+    pools[0].start()
+    assert pools[0].wait_quiet(PATIENCE)
+    refuse = False
+    try_logins_again(bench.ctx)
+    bench.touch("one")
+    assert pools[0].wait_quiet(PATIENCE)
+    assert count["one"] == 2
+    with bench.store.read() as tx:
+        assert tx.accounts.state(AccountId("one")).parked == ""
+        assert not tx.queue.notices(channel="alert", state="open")
