@@ -1,6 +1,5 @@
 """What works and is probably not meant: told by check-config, never a reason to stop."""
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from syncd.config.document import Document
 from syncd.config.problems import Path, Problem, quoted
 from syncd.config.references import roles_of
+from syncd.config.values import is_near
 
 SHORTEST_TOKEN = 20
 # Tables and keys that are read and kept, and that nothing acts on yet. A capability that arrives takes its line away.
@@ -28,15 +28,6 @@ def advise(document: Document) -> Iterator[Problem]:
     """Yield every warning about a document without problems."""
     for check in CHECKS:
         yield from check(document)
-
-
-def is_near(address: str) -> bool:
-    """Tell whether a URL or "host:port" names this very machine."""
-    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _daemon(document: Document) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from typing import Final
 from syncd.config.document import Document
 from syncd.config.entries import EventTypeTable, ProjectTable, RolesTable
 from syncd.config.problems import Path, Problem, nearest, quoted
+from syncd.config.values import is_near, split_address
 from syncd.core import limits
 from syncd.core.directory import Activation
 from syncd.core.event_type import Window
@@ -19,6 +20,7 @@ ROLES: Final = ("standard", "urgent", "long", "out_of_warranty")
 # Names under which syncd keeps things of its own, or by which it calls its own ways in.
 RESERVED_ACCOUNTS: Final = frozenset({EMBEDDED, "syncd", "feeds", "page", "api", "cli", "panel", "calendar"})
 RESERVED_AGENTS: Final = frozenset({"syncd"})
+ADDRESSES: Final = ("url", "api_url", "token_url", "authority")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 SHORTEST_SECRET = 32
 WEEKEND = 7 / 5  # days of the calendar for one business day
@@ -87,6 +89,21 @@ def _api(document: Document) -> Iterator[Problem]:
         elif token in seen:
             yield Problem(path, f"has the same token as {quoted(seen[token])}; the history could not tell them apart")
         seen.setdefault(token, name)
+
+
+def _addresses(document: Document) -> Iterator[Problem]:
+    """A login travels to these addresses: in clear only within this machine, or where the file says so."""
+    for name, entry in document.accounts.items():
+        for key in ADDRESSES:
+            address = getattr(entry.settings, key, None)
+            if not isinstance(address, str):
+                continue
+            parts = split_address(address)
+            if parts is None:
+                yield Problem(("accounts", name, key), f'{quoted(address)} is no address; write "https://…"')
+            elif parts.scheme == "http" and not (is_near(address) or getattr(entry.settings, "allow_http", False)):
+                text = "would send the login readable; write https, or allow_http = true if this is meant"
+                yield Problem(("accounts", name, key), text)
 
 
 # agents
@@ -316,5 +333,5 @@ def _travel(document: Document) -> Iterator[Problem]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _names, _api, _agents, _hours, _event_types, _projects, _rules, _messages, _travel,
+    _names, _api, _addresses, _agents, _hours, _event_types, _projects, _rules, _messages, _travel,
 )  # fmt: skip

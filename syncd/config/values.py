@@ -10,7 +10,7 @@ import itertools
 import re
 from datetime import date, time, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -181,16 +181,30 @@ def read_color(value: Any) -> str:
     return text
 
 
-def read_url(value: Any) -> str:
-    """Read an http(s) address without user, query or fragment; the slash at its end is taken off."""
-    text = text_of(value, '"https://visitas.example.cl"')
+def split_address(text: str) -> SplitResult | None:
+    """Split an http(s) address, None for what is none."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        good = False
-        parts = urlsplit("")
-    if not good or not text.isascii() or re.search(r"[\s\\]", text):
+        return None
+    return parts if good and text.isascii() and not re.search(r"[\s\\]", text) else None
+
+
+def is_near(address: str) -> bool:
+    """Tell whether a URL or "host:port" names this very machine."""
+    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_url(value: Any) -> str:
+    """Read an http(s) address without user, query or fragment; the slash at its end is taken off."""
+    text = text_of(value, '"https://visitas.example.cl"')
+    parts = split_address(text)
+    if parts is None:
         raise ValueError(f'{quoted(text)} is no address; write "https://visitas.example.cl"')
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("should be an address without user name, query or fragment")

@@ -264,6 +264,31 @@ def test_an_entry_of_a_list_over_several_lines_is_told_on_its_own_line() -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "more", "right"),
+    [
+        ("http://nube.example.cl/dav/", "", False),
+        ("http://nube.example.cl/dav/", "allow_http = true", True),
+        ("https://nube.example.cl/dav/", "", True),
+        ("http://127.0.0.1:5232/", "", True),
+        ("http://[::1]:5232/", "", True),
+        ("http://localhost:5232/", "", True),
+        ("http://localhost.example.cl/", "", False),
+        ("http://127.0.0.1.example.cl/", "", False),
+        ("nube.example.cl/dav/", "", False),
+        ("ftp://nube.example.cl/", "", False),
+        ("https://nube.example.cl:0/", "", False),
+        ("https://[nube/", "", False),
+    ],
+)
+def test_a_login_travels_in_clear_only_where_that_is_meant(url: str, more: str, right: bool) -> None:
+    text = changed(more=f'[accounts.nube]\nkind = "caldav"\nurl = "{url}"\n{more}\n')
+    found = problems(text)
+    assert [one.split(": ")[:2] for one in found] == (
+        [] if right else [[f"c.toml:{line_of(text, url)}", "accounts.nube.url"]]
+    )
+
+
 def test_one_calendar_in_two_roles_of_one_agent_is_refused() -> None:
     two = '"publish" }, { account = "embedded", calendar = "/ana/visits/", role = "busy" }]'
     words = only_problem(changed(('"publish" }]', two)), "ana/visits", "agents[0].calendars[1].calendar")
