@@ -30,7 +30,7 @@ class SqliteEngine:
         self._connect = connect
         self._lock, self._connection = own(path, clock, connect)
         self._committer = Committer(self._connection, take_over(self._connection), committed)
-        self._writer = WriterThread(self._committer)
+        self._writer = WriterThread(self._committer, clock.monotonic)
         self._readers = Readers(path, connect)
 
     def write(self, fn: Callable[[Db], T]) -> T:
