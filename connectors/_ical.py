@@ -145,7 +145,7 @@ class _Reading:
             spans.append(span_between(start, end))
         if (line := _one(component, "DURATION")) is not None:
             spans.append(read_length(split(line)[1]))
-        if start.is_day:
+        if start.is_day:  # a day at least, as every program shows it
             spans = [span._replace(nominal=max(span.nominal, _DAY)) for span in spans or [Span()]]
         if len(spans) < 2:
             return start, spans[0] if spans else Span()

@@ -133,7 +133,9 @@ def span_between(start: Moment, end: Moment) -> Span:
     where the two differ (a night in which clocks change), the later end counts. More busy wins.
     """
     if start.is_day and end.is_day:
-        return Span(nominal=max(end.local - start.local, _DAY))  # equal days: one day, as every program shows it
+        if end.local < start.local:
+            raise Malformed("an entry ends before it starts")
+        return Span(nominal=end.local - start.local)
     elapsed = nominal = end.local - start.local
     if start.zone is not end.zone or start.zone is not UTC:
         instant = end.instant

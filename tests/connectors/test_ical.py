@@ -155,6 +155,13 @@ def test_a_long_instance_that_began_before_the_window_counts() -> None:
     assert utc(resource) == ["20251230T1200Z/20260102T1200Z"]
 
 
+def test_a_long_instance_of_an_endless_series_reaches_into_the_window() -> None:
+    resource = read_event(
+        "DTSTART:20240101T000000Z", "DURATION:P20D", "RRULE:FREQ=MONTHLY", window=span("2026-05-15", days=7)
+    )
+    assert utc(resource) == ["20260501T0000Z/20260521T0000Z"]
+
+
 def test_a_series_that_began_decades_ago_is_read_where_it_is() -> None:
     resource = read_event("DTSTART;VALUE=DATE:16040512", "RRULE:FREQ=YEARLY")
     assert starts(resource) == ["2026-05-12 00:00"]
@@ -259,8 +266,9 @@ def test_a_date_is_added(rdate: str, added: str) -> None:
 
 
 def test_of_two_additions_at_one_time_the_longer_counts() -> None:
-    periods = "RDATE;VALUE=PERIOD:20260504T130000Z/PT3H,20260504T130000Z/PT2H"
-    assert spans(read_event(*DAILY, periods)) == ["2026-05-04 09:00-12:00"]
+    for lengths in (("PT3H", "PT2H"), ("PT2H", "PT3H")):
+        periods = ",".join(f"20260504T130000Z/{length}" for length in lengths)
+        assert spans(read_event(*DAILY, f"RDATE;VALUE=PERIOD:{periods}")) == ["2026-05-04 09:00-12:00"]
 
 
 def test_a_rule_for_exceptions_is_not_applied_and_noted() -> None:
@@ -460,6 +468,7 @@ def test_what_stands_in_an_unknown_component_is_noted() -> None:
         (("DTSTART:20260512T140000Z", "DTSTART:20260513T140000Z"), "twice"),
         (("DTSTART:20260512T140000Z", "DTEND:20260512T150000Z", "DTEND:20260512T160000Z"), "twice"),
         (("DTSTART:20260512T150000Z", "DTEND:20260512T140000Z", "RRULE:FREQ=DAILY"), "before it starts"),
+        (("DTSTART;VALUE=DATE:20260512", "DTEND;VALUE=DATE:20260510", "RRULE:FREQ=DAILY"), "before it starts"),
         (("DTSTART:20260512T140000Z", "RRULE:FREQ=DAILY;UNTIL=SOON"), "not a date"),
         (("DTSTART:20260512T140000Z", "RRULE:FREQ=DAILY;UNTL=20260601"), "UNTL"),
         (("DTSTART:20260512T140000Z", "RDATE:TOMORROW"), "not a date"),
