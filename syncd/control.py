@@ -93,15 +93,15 @@ class ControlServer:
         self._socket.listen(32)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Take no more calls; those in hand keep their connection until the process ends."""
+    def stop(self, within: float = 2.0) -> bool:
+        """Take no more calls and give those in hand some seconds to end; False where one has not."""
         if self._socket is None:
-            return
+            return True
         self._path.unlink(missing_ok=True)
         self._socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        self._thread.join()
         self._socket.close()
         self._socket = None
+        return all(self._places.acquire(timeout=within) for _ in range(AT_ONCE))
 
     def _accept(self) -> None:
         listening = self._socket
@@ -109,7 +109,8 @@ class ControlServer:
             self._places.acquire()
             try:
                 caller, _ = listening.accept()
-            except OSError:
+            except OSError:  # told to stop
+                self._places.release()
                 return
             threading.Thread(target=self._serve, args=(caller,), name="control-call", daemon=True).start()
 

@@ -6,10 +6,12 @@ import queue
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +21,11 @@ from syncd import notify
 from syncd.control import Answer, Call, ControlServer, Tell
 from syncd.errors import ConfigError, StoreError, SyncdError
 from syncd.flows.context import Context
+from syncd.flows.say import alert, recovered
 from syncd.log import log
 from syncd.operations import Desk, perform
 from syncd.runner import poll_all, sweep, try_logins_again
+from syncd.store import Tx
 from syncd.web.serve import Server
 from syncd.workers import Workers
 
@@ -176,7 +180,7 @@ class Daemon:
         notify.notify("STOPPING=1")
         log.info("stopping", extra={"action": "stopping"})
         self.workers.wind_down()
-        self._control.stop()
+        self._control.stop(within=1.0)
         if self._server is not None:
             self._server.stop()
         if not self.workers.stop(max(0.0, until - clock.monotonic() - 1.0)):
@@ -196,6 +200,7 @@ class Beats:
         self._jobs.clear()
         self._jobs.every(max(1, round(self._poll_every()))).seconds.do(self._guarded, self._poll)
         self._jobs.every(round(SWEEP / timedelta(seconds=1))).seconds.do(self._guarded, self._sweep)
+        self._jobs.every(24).hours.do(self._check)
 
     def _poll_every(self) -> float:
         return self._installed.context.policy.poll_every / timedelta(seconds=1)
@@ -226,11 +231,30 @@ class Beats:
         self._polled = ctx.clock.monotonic()
         sweep(ctx, ctx.clock.now())
 
+    def _check(self) -> None:
+        """Have the store look itself over, aside: that may take longer than the watchdog waits (F25)."""
+        job = partial(check_store, self._installed.context)
+        threading.Thread(target=self._guarded, args=(job,), name="check", daemon=True).start()
+
     def _guarded(self, job: Callable[[], None]) -> None:
         try:
             job()
         except SyncdError as error:
             log.error("a beat failed", extra={"action": "beat_failed", "error": str(error)})
+
+
+def check_store(ctx: Context) -> None:
+    """Look the store over; raises an alert where something is wrong, and closes it where nothing is any more."""
+    problems, now = ctx.store.check(), ctx.clock.now()
+    text = f"the store fails its check: {'; '.join(problems)[:400]}. Stop syncd and restore the last backup."
+
+    def note(tx: Tx) -> None:
+        if problems:
+            alert(tx, "store_damaged", "store", text, now)
+        else:
+            recovered(tx, "store_damaged", "store", now)
+
+    ctx.store.write(note)
 
 
 def run(installed: Installed, control: Path) -> int:

@@ -192,8 +192,47 @@ def test_more_callers_than_places_are_all_served_in_turn(path: Path) -> None:
     assert sorted(str(one.body) for one in answers if one) == sorted(map(str, range(3 * AT_ONCE)))
 
 
-def test_stopping_waits_for_no_caller(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
-        with serving(path):
-            silent.connect(str(path))
-        assert not path.exists()
+def test_stopping_waits_for_a_call_in_hand_but_not_for_ever(path: Path) -> None:
+    inside, gate = threading.Event(), threading.Event()
+
+    def wait(call: Call, tell: Tell) -> Answer:
+        inside.set()
+        gate.wait(10)
+        return Answer()
+
+    server = ControlServer(path, wait)
+    server.start()
+    answers: list[Answer | None] = []
+    caller = threading.Thread(target=lambda: answers.append(call_daemon(path, Call(name="sync"))))
+    caller.start()
+    assert inside.wait(10)
+    threading.Timer(0.1, gate.set).start()
+    assert server.stop(10)
+    assert not path.exists()
+    caller.join(10)
+    assert answers == [Answer()]
+
+
+def test_a_call_that_never_ends_holds_up_the_end_no_longer_than_allowed(path: Path) -> None:
+    inside, gate = threading.Event(), threading.Event()
+
+    def wait(call: Call, tell: Tell) -> Answer:
+        inside.set()
+        gate.wait(10)
+        return Answer()
+
+    server = ControlServer(path, wait)
+    server.start()
+    caller = threading.Thread(target=lambda: call_daemon(path, Call(name="sync")))
+    caller.start()
+    assert inside.wait(10)
+    assert not server.stop(0.05)
+    gate.set()
+    caller.join(10)
+
+
+def test_what_a_command_was_given_is_not_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(path), caplog.at_level("DEBUG"):
+        call_daemon(path, Call(name="auth.embedded", args={"agent": "ana", "password": "c4nary-password"}))
+    assert "c4nary-password" not in str([vars(record) for record in caplog.records])
+    assert any(vars(record).get("command") == "auth.embedded" for record in caplog.records)

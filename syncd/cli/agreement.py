@@ -31,9 +31,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan(at: Session) -> int:
-    """Show what reconciliation would write, move or delete, calendar by calendar, without doing it.
+    """Show what would be written to calendars, and do nothing.
 
-    Exit code 0: nothing; 3: something.
+    What reconciliation would write, move or delete, calendar by calendar. Exit code 0: nothing; 3: something.
     """
     from syncd.cli import pictures
 
@@ -59,7 +59,10 @@ def route(
         Path, typer.Argument(metavar="FILE.json", help="A request as POST /api/requests takes it; - reads stdin.")
     ],
 ) -> int:
-    """Show which rule a request matches, what every rule said and why, the event type and the hosts in their order."""
+    """Show which rule a request matches, and why.
+
+    What every rule said, the project, the event type, and the hosts in their order.
+    """
     from syncd.cli import pictures
 
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
@@ -72,7 +75,10 @@ def route(
 
 
 def busy(at: Session, agent: AgentName, start: From = None, end: To = None) -> int:
-    """Show an agent's busy time as syncd knows it: blocks and holds, each with its source."""
+    """Show an agent's busy time as syncd knows it.
+
+    Blocks and holds, each with its source, merged nowhere.
+    """
     from syncd.cli import pictures
 
     return at.do("busy", pictures.busy, agent=agent, start=start, end=end)
@@ -91,7 +97,10 @@ def explain_slot(
 
 
 def parity(at: Session, project: ProjectName) -> int:
-    """Compare the store with the own calendars of a project's agents. Exit code 0 only when they are equal."""
+    """Compare the store with the agents' own calendars.
+
+    Exit code 0 only when they are equal.
+    """
     from syncd.cli import pictures
 
     return at.do("parity", pictures.parity, project=project)
@@ -104,7 +113,10 @@ def activate(
         str | None, typer.Option("--waive", metavar="REASON", help="Open in spite of differences; the reason is kept.")
     ] = None,
 ) -> int:
-    """Open a project for bookings. Refused unless parity holds and it has a team and a standard event type."""
+    """Open a project for bookings.
+
+    Refused unless parity holds and it has a team and a standard event type.
+    """
     from syncd.cli import pictures
 
     return at.do("activate", pictures.activated, project=project, waive=waive)
@@ -114,7 +126,10 @@ def release(
     at: Session,
     source: Annotated[str, typer.Argument(metavar="ACCOUNT[/CALENDAR]", help="As `syncd status` names it.")],
 ) -> int:
-    """Lift a suspicion: what is gone from the calendar counts as gone at the next reading."""
+    """Lift a suspicion.
+
+    What is gone from the calendar counts as gone at the next reading.
+    """
     return at.do("sources.release", _released, source=source)
 
 
@@ -126,7 +141,10 @@ def recover(
     at: Session,
     finish: Annotated[bool, typer.Option("--finish", help="End the mode: calendars are written again.")] = False,
 ) -> int:
-    """After a restore: show what would be written, and with --finish end the recovery."""
+    """Show or end the recovery after a restore.
+
+    Until it is ended everything is read and nothing written; this shows what ending it would write.
+    """
     from syncd.cli import pictures
 
     if not finish:

@@ -21,9 +21,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(at: Session) -> int:
-    """Run the daemon until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+    """Run the daemon until it is told to stop.
 
-    It logs to stderr: plain lines on a terminal, JSON elsewhere.
+    SIGTERM and SIGINT end it within ten seconds, SIGHUP has it read the configuration again. It logs to stderr: plain
+    lines on a terminal, JSON elsewhere.
     """
     from syncd import daemon, log, wiring
 
@@ -36,7 +37,10 @@ def check_config(
     at: Session,
     online: Annotated[bool, typer.Option("--online", help="Also try every account and name its calendars.")] = False,
 ) -> int:
-    """Say every problem of the configuration at once, each with its line and what to write instead."""
+    """Say every problem of the configuration at once.
+
+    Each with its line and what to write instead.
+    """
     from syncd.cli import pictures
     from syncd.errors import ConfigError
     from syncd.wiring import checks, read_config
@@ -68,7 +72,10 @@ def check_config(
 
 
 def doctor(at: Session) -> int:
-    """Look everything over: accounts, store, libraries, permissions, clock, reachability. Each line with its remedy."""
+    """Look everything over, each line with its remedy.
+
+    Accounts, store, libraries, permissions, clock, reachability, subscriptions. Exit code 1 where something fails.
+    """
     from syncd.cli import pictures
     from syncd.cli.examination import examine
 
@@ -81,7 +88,10 @@ def doctor(at: Session) -> int:
 
 
 def status(at: Session) -> int:
-    """Show how fresh every source is, what waits, what is wrong, and which agent may be booked or why not."""
+    """Show how fresh and how well everything is.
+
+    Every source and account, what waits, what is wrong, and which agent may be booked or why not.
+    """
     from syncd.cli import pictures
 
     return at.do("status", pictures.status)
@@ -99,7 +109,10 @@ def demo(
     at: Session,
     once: Annotated[bool, typer.Option("--once", help="End when everything is quiet and checked.")] = False,
 ) -> int:
-    """Play a morning of bookings on real processes of this machine, everything checked from outside."""
+    """Play a morning of bookings on this machine.
+
+    Real processes on loopback, every claim checked from outside.
+    """
     from syncd.demo import run as play
 
     return play(once=once)

@@ -36,15 +36,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def backup(at: Session, file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")]) -> int:
-    """Write a consistent copy of the store, also while the daemon runs."""
+    """Write a consistent copy of the store.
+
+    Also while the daemon runs. The copy is readable by its owner alone.
+    """
     from syncd.cli.copies import back_up
 
     return _told(at, back_up(at.config_file, file))
 
 
 def restore(at: Session, file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy made by backup.")]) -> int:
-    """Put a backup in the place of the store. The daemon must not run; it starts in recovery and writes nothing
-    until `syncd recover --finish`."""
+    """Put a backup in the place of the store.
+
+    The daemon must not run. It starts in recovery and writes nothing until `syncd recover --finish`.
+    """
     from syncd.cli.copies import bring_back
 
     return _told(at, bring_back(at.config_file, file))
@@ -62,7 +67,10 @@ def replay(
     at: Session,
     delivery: Annotated[list[str], typer.Argument(metavar="DELIVERY…", help="Ids, as deliveries list shows.")],
 ) -> int:
-    """Run stored deliveries again: what they name is read anew at its source, so this is safe by design."""
+    """Run stored deliveries again.
+
+    What they name is read anew at its source, so this is safe by design.
+    """
     return at.do("replay", _replayed, deliveries=delivery)
 
 

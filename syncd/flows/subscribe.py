@@ -74,6 +74,7 @@ def _denied(ctx: Context, account: AccountId, why: str, now: datetime) -> dateti
 
 def _live(tx: Tx, account: AccountId, live: Subscription, now: datetime) -> None:
     tx.accounts.put(account, "push", f"active: {live.callback} {live.note}".strip())
+    tx.accounts.put(account, "push_expires", live.expires_at.isoformat() if live.expires_at else None)
     state = tx.accounts.state(account)
     tx.accounts.save_state(replace(state, last_success=now))
     recovered(tx, "push_denied", account, now)
