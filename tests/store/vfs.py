@@ -15,7 +15,8 @@ from syncd.store.sqlite_db import Connect, connect
 
 File, Int, I64, Text = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_char_p
 
-OPEN = ctypes.CFUNCTYPE(Int, ctypes.c_void_p, Text, File, Int, ctypes.c_void_p)
+# A name goes on as the very pointer that came: the file keeps it, and its URI parameters lie behind it.
+OPEN = ctypes.CFUNCTYPE(Int, ctypes.c_void_p, ctypes.c_void_p, File, Int, ctypes.c_void_p)
 DELETE = ctypes.CFUNCTYPE(Int, ctypes.c_void_p, Text, Int)
 WRITE = ctypes.CFUNCTYPE(Int, File, ctypes.c_void_p, Int, I64)
 TRUNCATE = ctypes.CFUNCTYPE(Int, File, I64)
@@ -100,11 +101,11 @@ class WatchedFiles:
     def connect(self) -> Connect:
         return lambda uri: connect(f"{uri}&vfs={self._name}" if "?" in uri else uri)
 
-    def _open(self, vfs: int, name: bytes | None, file: int, flags: int, out: int) -> int:
+    def _open(self, vfs: int, name: int | None, file: int, flags: int, out: int) -> int:
         code: int = self._under.xOpen(vfs, name, file, flags, out)
         table = ctypes.cast(file, ctypes.POINTER(ctypes.c_void_p))
         if code == 0 and name is not None and table[0]:
-            self._paths[file] = os.fsdecode(name)
+            self._paths[file] = os.fsdecode(ctypes.string_at(name))
             table[0] = ctypes.addressof(self._watched(table[0]))
         return code
 
