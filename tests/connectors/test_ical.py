@@ -240,6 +240,12 @@ def test_an_exception_of_whole_days_names_a_day(exdate: str) -> None:
     assert [one[8:10] for one in starts(resource)] == ["04", "06"]
 
 
+def test_utc_that_is_midnight_at_home_names_the_day_at_home() -> None:
+    berlin = "Europe/Berlin"  # as Exchange writes it
+    days = ("DTSTART;VALUE=DATE:20260504", "EXDATE:20260504T220000Z", "RRULE:FREQ=DAILY;UNTIL=20260505T220000Z")
+    assert [one[8:10] for one in starts(read_event(*days, zone=berlin), berlin)] == ["04", "06"]
+
+
 def test_the_start_itself_can_be_left_out() -> None:
     resource = read_event(*DAILY, "RRULE:FREQ=DAILY;COUNT=2", "EXDATE;TZID=America/Santiago:20260504T090000")
     assert [one[8:10] for one in starts(resource)] == ["05"]
