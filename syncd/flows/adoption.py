@@ -15,6 +15,7 @@ from syncd.store import Tx
 from syncd.store.calendars import Entry
 
 ENTRY = AccountId("calendar-entry")  # aliases of visits by the entry their scheduler wrote
+OLD = ":old:"
 PATIENCE = timedelta(minutes=15)  # S08 sees entries up to ten minutes apart from the hook
 
 
@@ -99,6 +100,16 @@ def retire_others(tx: Tx, visit: Visit) -> None:
 
 def retire(tx: Tx, known: Published) -> None:
     """Keep an entry that another one takes the place of under a subject that nothing wants, so that it is deleted."""
-    old = hashlib.sha256(known.remote_id.encode()).hexdigest()[:12]
     tx.calendars.forget(known.key)
-    tx.calendars.remember(replace(known, key=EventKey(f"{known.key.subject}:old:{old}", known.key.calendar)))
+    tx.calendars.remember(replace(known, key=retired_key(known.key, known.remote_id)))
+
+
+def retired_key(key: EventKey, remote_id: str) -> EventKey:
+    """Return the key under which an entry waits for its deletion."""
+    name = hashlib.sha256(remote_id.encode()).hexdigest()[:12]
+    return EventKey(f"{key.subject}{OLD}{name}", key.calendar)
+
+
+def written_as(key: EventKey) -> EventKey:
+    """Return the key under which an entry was written: its own, unless it was retired since."""
+    return EventKey(key.subject.partition(OLD)[0], key.calendar)

@@ -24,6 +24,7 @@ from syncd.core.publish import (
     recent_rewrites,
 )
 from syncd.errors import NotFound, VersionConflict
+from syncd.flows.adoption import retired_key, written_as
 from syncd.flows.context import Context
 from syncd.flows.reconcile import draft_of, is_left, restores
 from syncd.flows.say import alert
@@ -123,9 +124,18 @@ def _look(
     ctx: Context, calendar: Calendar, refs: Sequence[CalendarRef], key: EventKey, stands: Standing, now: datetime
 ) -> datetime | None:
     """Find out what an attempt without an answer did and note it; returns when to look again before it is sure."""
-    uid = stands.draft.uid if stands.draft is not None else _uid_of(key)
-    found = calendar.find(key, uid)
+    found = _find(calendar, key, stands.draft, stands.known)
     return ctx.store.write(lambda tx: _note_look(tx, refs, key, stands, found, now))
+
+
+def _find(calendar: Calendar, key: EventKey, draft: EventDraft | None, known: Published | None) -> Published | None:
+    """Look for our entry; one that another took the place of is looked for under the name it was written with."""
+    name = written_as(key)
+    uid = draft.uid if draft is not None else known.uid if known is not None else _uid_of(name)
+    found = calendar.find(name, uid)
+    if found is None or (name != key and known is not None and found.remote_id != known.remote_id):
+        return None
+    return replace(found, key=key)
 
 
 def _note_look(
@@ -193,7 +203,7 @@ def _put(ctx: Context, calendar: Calendar, ref: CalendarRef, step: Put, now: dat
     try:
         put = calendar.put(draft, step.known)
     except VersionConflict:
-        _read_again(ctx, ref, draft.key, now)
+        _look_again(ctx, calendar, ref, draft.key, step.known, now)
         raise
     except NotFound:
         _vanished(ctx, calendar, step, now)
@@ -221,17 +231,26 @@ def _rewrites(ctx: Context, key: EventKey, now: datetime) -> tuple[datetime, ...
 
 def _remember(ctx: Context, tx: Tx, kept: Published) -> None:
     tx.calendars.remember(kept)
+    tx.calendars.forget(retired_key(kept.key, kept.remote_id))  # it stands under its own name again
     tx.calendars.drop_entries(kept.key.calendar, [kept.remote_id])  # a reading may have met it first
     _clear(tx, kept.key)
     ctx.crashpoint("C20")
 
 
-def _read_again(ctx: Context, ref: CalendarRef, key: EventKey, now: datetime) -> None:
-    def touch(tx: Tx) -> None:
+def _look_again(
+    ctx: Context, calendar: Calendar, ref: CalendarRef, key: EventKey, known: Published | None, now: datetime
+) -> None:
+    """The entry is newer than we knew: note what stands there now, so that the next try plans from it."""
+    found = None if known is None or known.adopted else _find(calendar, key, None, known)
+
+    def note(tx: Tx) -> None:
         tx.calendars.settle_intent(key)  # refused, so nothing of ours is under way
+        if found is not None and known is not None:
+            tx.calendars.remember(_as_found(found, known, None))
+            _have_heeded(tx, ctx.directory.calendar(key.calendar), now)
         tx.queue.touch(WorkKind.PULL, ref.id, now, group=ref.account)
 
-    ctx.store.write(touch)
+    ctx.store.write(note)
 
 
 def _vanished(ctx: Context, calendar: Calendar, step: Put, now: datetime) -> None:
@@ -257,7 +276,7 @@ def _delete(ctx: Context, calendar: Calendar, ref: CalendarRef, known: Published
     try:
         calendar.delete(known)
     except VersionConflict:
-        _read_again(ctx, ref, known.key, now)
+        _look_again(ctx, calendar, ref, known.key, known, now)
         raise
     ctx.crashpoint("C19")
     ctx.store.write(lambda tx: _forget(tx, known.key))

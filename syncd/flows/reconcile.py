@@ -92,7 +92,7 @@ def _heed_agent(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
 
 
 def _heed_entry(ctx: Context, tx: Tx, agent: Agent, known: Published, now: datetime) -> None:
-    if not known.key.subject.startswith("visit:") or known.interval.end <= now:
+    if not known.key.subject.startswith("visit:") or (known.adopted and known.interval.end <= now):
         return
     visit = tx.visits.find(VisitId(known.key.subject.removeprefix("visit:")))
     if visit is None or not visit.active or visit.host != agent.id or visit.interval.end <= now:
