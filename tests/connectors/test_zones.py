@@ -115,6 +115,7 @@ def test_a_definition_that_names_a_known_place_is_that_place() -> None:
         ("FREQ=YEARLY", "FREQ=SECONDLY"),
         ("BYMONTH=3", "BYMONTH=3;UNTIL=never"),
         ("BEGIN:DAYLIGHT", "BEGIN:STANDARD\r\nBEGIN:DAYLIGHT\r\nEND:DAYLIGHT\r\nEND:STANDARD\r\nBEGIN:DAYLIGHT"),
+        ("END:DAYLIGHT", "BEGIN:STANDARD\r\nEND:STANDARD\r\nEND:DAYLIGHT"),
         ("BEGIN:DAYLIGHT", "BEGIN:VTODO\r\nEND:VTODO\r\nBEGIN:DAYLIGHT"),
         ("BEGIN:DAYLIGHT", "BEGIN:DAYLIGHT\r\nEND:DAYLIGHT\r\n" * OBSERVANCES + "BEGIN:DAYLIGHT"),
     ],
@@ -129,6 +130,17 @@ def test_a_definition_that_is_not_sane_is_not_used_and_noted(fault: tuple[str, s
 def test_a_definition_without_any_offset_is_not_used() -> None:
     time, notes = at_ten("Mine", "BEGIN:VTIMEZONE\r\nTZID:Mine\r\nEND:VTIMEZONE\r\n")
     assert time == "14:00" and len(notes) == 2
+
+
+def test_the_last_change_of_a_definition_may_be_told_in_utc() -> None:
+    rule = "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;UNTIL=20260329T010000Z"  # 02:00 on the wall clock of before
+    text = (
+        f"BEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:DAYLIGHT\r\nDTSTART:20200329T020000\r\n{rule}\r\n"
+        "TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nEND:DAYLIGHT\r\nBEGIN:STANDARD\r\nDTSTART:20201025T030000\r\n"
+        "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\n"
+        "END:VTIMEZONE\r\n"
+    )
+    assert at_ten("Mine", text) == ("08:00", ())
 
 
 def test_only_so_many_definitions_are_looked_at() -> None:
