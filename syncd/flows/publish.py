@@ -272,6 +272,7 @@ def _delete(ctx: Context, calendar: Calendar, ref: CalendarRef, known: Published
     """Delete our entry, or one that a scheduler wrote and left behind; only ours can be looked for afterwards."""
     if not known.adopted:
         ctx.store.write(lambda tx: _intend(tx, known.key, known.uid, None, now))
+    ctx.crashpoint("C16")
     ctx.crashpoint("C17")
     try:
         calendar.delete(known)
@@ -279,7 +280,12 @@ def _delete(ctx: Context, calendar: Calendar, ref: CalendarRef, known: Published
         _look_again(ctx, calendar, ref, known.key, known, now)
         raise
     ctx.crashpoint("C19")
-    ctx.store.write(lambda tx: _forget(tx, known.key))
+    ctx.store.write(lambda tx: _deleted(ctx, tx, known.key))
+
+
+def _deleted(ctx: Context, tx: Tx, key: EventKey) -> None:
+    _forget(tx, key)
+    ctx.crashpoint("C20")
 
 
 def _give_up(tx: Tx, left: Published, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Explores new seeds (`python -m tests.world --seeds 1000 --from 5000 --steps 250`); says how to see a failure again."""
+"""Explores new seeds (`python -m tests.world --seeds 1000 --from 5000`) and says how to see a failure again."""
 
 import argparse
 import logging

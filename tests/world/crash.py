@@ -28,3 +28,16 @@ class Reaper:
         """Kill once, when this point is passed for the nth time from now."""
         goal = self.passed[name] + nth
         self.wants = lambda here: here == name and self.passed[name] == goal
+
+    def then(self, nth: int) -> None:
+        """Kill once more, at the nth point of any name that is passed after the first death."""
+        first = self.wants
+        since: list[str] = []
+
+        def wants(here: str) -> bool:
+            if self.kills.total():
+                since.append(here)
+                return len(since) == nth
+            return first(here)
+
+        self.wants = wants
