@@ -90,7 +90,7 @@ class Store:
         """List what is wrong with the store: integrity, schema, overlaps, holds of nobody, history."""
         found = self._engine.check()
         with self._engine.read() as db:
-            return found + sweep.overlaps(db) + sweep.hold_problems(db) + sweep.history_problems(db)
+            return [*found, *(problem for look in sweep.EVERYTHING for problem in look(db))]
 
     def snapshot(self) -> bytes:
         """Return the whole store as bytes. Only inline."""

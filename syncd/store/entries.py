@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from syncd.core.busy import BusyBlock
 from syncd.core.ids import CalendarId
 from syncd.store import rows
 from syncd.store.engine import Db, Row, chunks, first
+from syncd.store.entry_names import hash_of, stem_of, stems_of
 from syncd.store.records import Entry
 
 
@@ -18,11 +18,18 @@ class Entries:
     def find(self, calendar: CalendarId, remote_ids: Sequence[str]) -> dict[str, Entry]:
         """Return those of these entries that are remembered, by remote id."""
         found = self._rows(self._calendar_id(calendar), remote_ids)
-        return {one.remote_id: one for one in self._entries(calendar, list(found.values()))}
+        return {name: self._entry(calendar, row) for name, row in found.items()}
 
     def find_by_uid(self, calendar: CalendarId, uid: str) -> Entry | None:
-        found = self._db.rows("entry_by_uid", calendar=calendar, uid=uid)
-        return next(iter(self._entries(calendar, found)), None)
+        """Return an entry with this UID, the first by remote id; None where there is none."""
+        calendar_id = self._calendar_id(calendar)
+        hashes = [hash_of(stem) for stem in stems_of(uid)]
+        found = [
+            *self._db.rows("entry_find", calendar_id=calendar_id, hashes=hashes),
+            *self._db.rows("entry_by_uid", calendar_id=calendar_id, hash=hash_of(uid)),
+        ]
+        entries = [self._entry(calendar, row) for row in sorted(found, key=lambda row: str(row["remote_id"]))]
+        return next((entry for entry in entries if entry.uid == uid), None)
 
     def put(self, calendar: CalendarId, entries: Iterable[Entry]) -> bool:
         """Insert or replace entries; tell whether any busy time changed."""
@@ -32,41 +39,43 @@ class Entries:
         self._db.run("calendar_add", name=calendar)
         calendar_id = self._calendar_id(calendar)
         found = self._rows(calendar_id, list(wanted))
-        known = {one.remote_id: one for one in self._entries(calendar, list(found.values()))}
-        changed = [
-            self._put(calendar_id, entry, found.get(name), known.get(name))
-            for name, entry in wanted.items()
-            if entry != known.get(name)
-        ]
+        changed = [self._put(calendar, calendar_id, entry, found.get(name)) for name, entry in wanted.items()]
         return self._note(calendar_id, changed=any(changed))
 
-    def _put(self, calendar_id: int, entry: Entry, row: Row | None, known: Entry | None) -> bool:
-        """Write one entry, and its blocks where they differ; tell whether they do."""
-        values = rows.entry_values(entry)
-        if row is None:
-            entry_id = self._db.rows("entry_insert", calendar_id=calendar_id, **values)[0]["id"]
-        else:
-            entry_id = row["id"]
-            del values["remote_id"]
-            self._db.run("entry_update", id=entry_id, **values)
+    def _put(self, calendar: CalendarId, calendar_id: int, entry: Entry, row: Row | None) -> bool:
+        """Write one entry where it differs, and its blocks where they do; tell whether they do."""
+        known = self._entry(calendar, row) if row is not None else None
+        if entry == known:
+            return False
         before = {rows.block_key(one) for one in known.blocks} if known is not None else set()
         after = {rows.block_key(one) for one in entry.blocks}
+        if row is not None and before != after:
+            self._drop_blocks(row)
+        entry_id = self._write(calendar_id, entry, row)
         if before == after:
             return False
-        if before:
-            self._db.run("blocks_delete", ids=[entry_id])
         self._db.many("block_insert", [rows.block_values(key, entry_id, calendar_id) for key in sorted(after)])
         return True
+
+    def _write(self, calendar_id: int, entry: Entry, row: Row | None) -> int:
+        values = rows.entry_values(entry)
+        if row is None:
+            return int(self._db.rows("entry_insert", calendar_id=calendar_id, **values)[0]["id"])
+        del values["remote_id"], values["name_hash"]
+        self._db.run("entry_update", id=row["id"], **values)
+        return int(row["id"])
 
     def drop(self, calendar: CalendarId, remote_ids: Iterable[str]) -> bool:
         """Forget entries; tell whether any busy time changed."""
         calendar_id = self._calendar_id(calendar)
         changed = 0
-        for some in chunks(remote_ids):
-            ids = [row["id"] for row in self._rows(calendar_id, some).values()]
-            changed += self._db.run("blocks_delete", ids=ids)
-            self._db.run("entry_delete", ids=ids)
+        for row in self._rows(calendar_id, list(remote_ids)).values():
+            changed += self._drop_blocks(row)
+            self._db.run("entry_delete", id=row["id"])
         return self._note(calendar_id, changed=changed > 0)
+
+    def _drop_blocks(self, row: Row) -> int:
+        return self._db.run("blocks_delete", **rows.place_of(row)) if row["first_at"] is not None else 0
 
     def _note(self, calendar_id: int, *, changed: bool) -> bool:
         if changed:
@@ -79,18 +88,18 @@ class Entries:
         return int(found["id"]) if found is not None else 0
 
     def _rows(self, calendar_id: int, remote_ids: Sequence[str]) -> dict[str, Row]:
+        """Return the rows of these entries, by remote id."""
+        wanted = set(remote_ids)
         found: dict[str, Row] = {}
-        for some in chunks(remote_ids):
-            wanted = self._db.rows("entry_find", calendar_id=calendar_id, remote_ids=some)
-            found |= {row["remote_id"]: row for row in wanted}
+        for some in chunks(sorted({hash_of(stem_of(one)) for one in wanted})):
+            rows_ = self._db.rows("entry_find", calendar_id=calendar_id, hashes=some)
+            found |= {row["remote_id"]: row for row in rows_ if row["remote_id"] in wanted}
         return found
 
-    def _entries(self, calendar: CalendarId, found: Sequence[Row]) -> list[Entry]:
-        """Put rows and their blocks together."""
-        by_id = {row["id"]: row for row in found}
-        blocks: dict[int, list[BusyBlock]] = {entry_id: [] for entry_id in by_id}
-        for some in chunks(by_id):
-            for one in self._db.rows("blocks_of_entries", ids=some):
-                row = by_id[one["entry_id"]]
-                blocks[row["id"]].append(rows.block_of(one, calendar, row["remote_id"], row["uid"]))
-        return [rows.entry_of(row, tuple(blocks[entry_id])) for entry_id, row in by_id.items()]
+    def _entry(self, calendar: CalendarId, row: Row) -> Entry:
+        """Put a row and its blocks together."""
+        if row["first_at"] is None:
+            return rows.entry_of(row, ())
+        found = self._db.rows("blocks_of_entry", **rows.place_of(row))
+        blocks = (rows.block_of(one, calendar, row["remote_id"], row["uid"]) for one in found)
+        return rows.entry_of(row, tuple(blocks))

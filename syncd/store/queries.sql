@@ -188,29 +188,30 @@ SELECT entry.remote_id, entry.etag FROM calendar JOIN entry ON entry.calendar_id
 WHERE calendar.name = :calendar
 
 -- name: entry_find
-SELECT * FROM entry WHERE calendar_id = :calendar_id AND remote_id IN (:remote_ids)
+SELECT * FROM entry WHERE calendar_id = :calendar_id AND name_hash IN (:hashes)
 
 -- name: entry_by_uid
-SELECT entry.* FROM calendar JOIN entry ON entry.calendar_id = calendar.id
-WHERE calendar.name = :calendar AND entry.uid = :uid
-ORDER BY entry.remote_id LIMIT 1
+SELECT * FROM entry WHERE calendar_id = :calendar_id AND uid_hash = :hash AND uid_hash IS NOT NULL
 
 -- name: entry_insert
-INSERT INTO entry (calendar_id, remote_id, uid, etag, mirrored)
-VALUES (:calendar_id, :remote_id, :uid, :etag, :mirrored) RETURNING id
+INSERT INTO entry (calendar_id, name_hash, remote_id, uid, uid_hash, etag, mirrored, first_at, last_at)
+VALUES (:calendar_id, :name_hash, :remote_id, :uid, :uid_hash, :etag, :mirrored, :first_at, :last_at) RETURNING id
 
 -- name: entry_update
-UPDATE entry SET uid = :uid, etag = :etag, mirrored = :mirrored WHERE id = :id
+UPDATE entry SET
+    uid = :uid, uid_hash = :uid_hash, etag = :etag, mirrored = :mirrored, first_at = :first_at, last_at = :last_at
+WHERE id = :id
 
 -- name: entry_delete
-DELETE FROM entry WHERE id IN (:ids)
+DELETE FROM entry WHERE id = :id
 
 -- name: entry_future
 SELECT COUNT(DISTINCT block.entry_id) AS entries FROM calendar JOIN block ON block.calendar_id = calendar.id
 WHERE calendar.name = :calendar AND block.end_at > :now
 
--- name: blocks_of_entries
-SELECT entry_id, start_at, end_at, all_day, copied FROM block WHERE entry_id IN (:ids)
+-- name: blocks_of_entry
+SELECT start_at, end_at, all_day, copied FROM block
+WHERE calendar_id = :calendar_id AND start_at >= :first_at AND start_at <= :last_at AND entry_id = :id
 ORDER BY start_at, end_at
 
 -- name: blocks_between
@@ -230,7 +231,16 @@ VALUES (:calendar_id, :start_at, :end_at, :entry_id, :all_day, :copied)
 ON CONFLICT DO NOTHING
 
 -- name: blocks_delete
-DELETE FROM block WHERE entry_id IN (:ids)
+DELETE FROM block
+WHERE calendar_id = :calendar_id AND start_at >= :first_at AND start_at <= :last_at AND entry_id = :id
+
+-- name: blocks_lost
+SELECT calendar_id, COUNT(*) AS blocks FROM block
+WHERE NOT EXISTS (
+    SELECT 1 FROM entry
+    WHERE entry.id = block.entry_id AND block.start_at BETWEEN entry.first_at AND COALESCE(entry.last_at, entry.first_at)
+)
+GROUP BY calendar_id
 
 -- name: published_get
 SELECT * FROM published WHERE subject = :subject AND calendar = :calendar

@@ -12,7 +12,7 @@ from syncd.core.interval import Interval
 from syncd.core.publish import EventKey, Presence, Published
 from syncd.core.routing import Request, Route
 from syncd.core.visit import Source, Visit, VisitState
-from syncd.store import codec
+from syncd.store import codec, entry_names
 from syncd.store.engine import Row
 from syncd.store.records import (
     AccountState,
@@ -209,17 +209,35 @@ def calendar_of(row: Row) -> CalendarState:
 
 
 def entry_values(entry: Entry) -> Values:
-    return {"remote_id": entry.remote_id, "uid": entry.uid, "etag": entry.etag, "mirrored": int(entry.mirrored)}
+    stem = entry_names.stem_of(entry.remote_id)
+    starts = [seconds(block.interval.start) for block in entry.blocks]
+    first, last = (min(starts), max(starts)) if starts else (None, None)
+    return {
+        "name_hash": entry_names.hash_of(stem),
+        "remote_id": entry.remote_id,
+        "uid": entry_names.kept_uid(entry.uid, stem),
+        "uid_hash": None if entry_names.follows(entry.uid, stem) else entry_names.hash_of(entry.uid),
+        "etag": entry.etag,
+        "mirrored": int(entry.mirrored),
+        "first_at": first,
+        "last_at": last if last != first else None,
+    }
 
 
 def entry_of(row: Row, blocks: tuple[BusyBlock, ...]) -> Entry:
     return Entry(
         remote_id=row["remote_id"],
-        uid=row["uid"],
+        uid=entry_names.uid_of(row["uid"], row["remote_id"]),
         etag=row["etag"],
         blocks=blocks,
         mirrored=bool(row["mirrored"]),
     )
+
+
+def place_of(row: Row) -> Values:
+    """Return where the blocks of an entry are."""
+    last = row["first_at"] if row["last_at"] is None else row["last_at"]
+    return {"id": row["id"], "calendar_id": row["calendar_id"], "first_at": row["first_at"], "last_at": last}
 
 
 def block_key(block: BusyBlock) -> tuple[int, int, int, int]:
@@ -239,11 +257,11 @@ def block_values(key: tuple[int, int, int, int], entry_id: int, calendar_id: int
     }
 
 
-def block_of(row: Row, calendar: CalendarId, remote_id: str, uid: str) -> BusyBlock:
+def block_of(row: Row, calendar: CalendarId, remote_id: str, kept_uid: str) -> BusyBlock:
     return BusyBlock(
         calendar=calendar,
         remote_id=remote_id,
-        uid=uid,
+        uid=entry_names.uid_of(kept_uid, remote_id),
         interval=Interval.of_epoch(row["start_at"], row["end_at"]),
         all_day=bool(row["all_day"]),
         copied=bool(row["copied"]),

@@ -26,8 +26,18 @@ def history_problems(db: Db) -> list[str]:
     return [f"history: that of visit {visit} was altered or has gaps" for visit in wrong]
 
 
+def block_problems(db: Db) -> list[str]:
+    """Count busy time that belongs to no entry: it would close its agent for ever."""
+    return [
+        f"block: {row['blocks']} of calendar {row['calendar_id']} belong to no entry" for row in db.rows("blocks_lost")
+    ]
+
+
 def hold_problems(db: Db) -> list[str]:
     """Name visits that hold nobody's time, or hold it in a state that holds nothing."""
     return [
         f"hold: visit {row['id']} holds time as {row['state']} of {row['agent_id']}" for row in db.rows("odd_holds")
     ]
+
+
+EVERYTHING = (overlaps, hold_problems, block_problems, history_problems)

@@ -1,5 +1,6 @@
 """What every engine of the store must do about visits; an engine's test hands in a store and inherits the tests."""
 
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -225,6 +226,36 @@ class HoldingContract:
             assert (found[0].agent, found[0].event_type) == (ANA, VISITA)
             assert tx.visits.holds([ANA], span(15, 20)) == []
             assert tx.visits.holds([], span(0, 50)) == []
+
+    def test_guards_and_starts_are_the_same_as_plain_numbers(self, store: Store) -> None:
+        save(store, visit("v1", 0, 20, after=10))
+        save(store, visit("v2", 40, 60, event_type=EventTypeId("larga")))
+        save(store, visit("v3", 100, 120))
+        save(store, visit("lost", 0, 20, state=VisitState.CONFLICT, holds=False))
+        save(store, visit("his", 0, 20, host=BETO))
+        begin = int(START.timestamp())
+        with store.read() as tx:
+            assert tx.visits.guards(ANA, (begin + 1799, begin + 2401)) == [
+                (begin, begin + 1800),
+                (begin + 2400, begin + 3600),
+            ]
+            assert tx.visits.guards(ANA, (begin + 1800, begin + 2400)) == []
+            assert tx.visits.starts(ANA, VISITA, (begin, begin + 6000)) == [("v1", begin)]
+
+    def test_the_revision_of_an_agent_changes_whenever_a_visit_of_the_agent_does(self, store: Store) -> None:
+        def look() -> tuple[int, ...]:
+            with store.read() as tx:
+                return tx.visits.revision([ANA, BETO, CARLA])
+
+        seen = [look()]
+        first = save(store, visit())
+        seen.append(look())
+        moved = save(store, replace(first, host=BETO))
+        seen.append(look())
+        save(store, replace(moved, title="x"))
+        seen.append(look())
+        changed = [[one != other for one, other in zip(a, b, strict=True)] for a, b in itertools.pairwise(seen)]
+        assert changed == [[True, False, False], [True, True, False], [False, True, False]]
 
 
 class FindingContract:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from syncd.core.busy import BusyBlock
 from syncd.core.ids import AccountId, AgentId, CalendarId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventKey, Presence
 from syncd.store import Store, Tx
 from syncd.store.accounts import AccountState
-from syncd.store.calendars import CalendarState, Entry
+from syncd.store.calendars import CalendarState, Entry, Glance
 from tests.store.values import HOME, OTHER_HOME, SCHEDULER, START, at, entry, published, span
 
 
@@ -77,6 +79,49 @@ class EntriesContract:
             assert tx.calendars.find_by_uid(HOME, "no") is None
             assert tx.calendars.find_by_uid(OTHER_HOME, "e1@stranger") is None
             assert tx.calendars.entries(OTHER_HOME, ["e1"]) == {}
+
+    @pytest.mark.parametrize(
+        ("remote_id", "uid"),
+        [
+            ("dav/ana/5f0c.ics", "5f0c"),
+            ("5f0c", "5f0c@google.com"),
+            ("5f0c@google.com.ics", "5f0c@google.com"),
+            ("5f0c.ics", "5f0c-2"),
+            ("5f0c", "other@example"),
+            ("", "x"),
+            ("x/", ""),
+            ("@", "@"),
+            ("año.ics", "año@ñ"),
+        ],
+    )
+    def test_an_entry_is_found_by_its_uid_whatever_its_server_calls_it(
+        self, store: Store, remote_id: str, uid: str
+    ) -> None:
+        block = BusyBlock(calendar=HOME, remote_id=remote_id, uid=uid, interval=span(0, 20))
+        one = Entry(remote_id=remote_id, uid=uid, etag="1", blocks=(block,))
+        put(store, one)
+        with store.read() as tx:
+            assert tx.calendars.find_by_uid(HOME, uid) == one
+            assert tx.calendars.find_by_uid(HOME, f"{uid}x") is None
+            assert tx.calendars.entries(HOME, [remote_id]) == {remote_id: one}
+            assert tx.calendars.blocks([HOME], span(0, 20)) == [block]
+        renamed = replace(one, uid="new", blocks=(replace(block, uid="new"),), etag="2")
+        assert not put(store, renamed)
+        with store.read() as tx:
+            assert tx.calendars.find_by_uid(HOME, "new") == renamed
+            assert tx.calendars.find_by_uid(HOME, uid) is None
+
+    def test_names_of_one_hash_are_different_entries(self, store: Store) -> None:
+        one, other = entry("plumless", (0, 20)), entry("buckeroo", (30, 50))  # equal to crc32
+        put(store, one)
+        put(store, other)
+        with store.read() as tx:
+            assert tx.calendars.entries(HOME, ["plumless"]) == {"plumless": one}
+            assert tx.calendars.find_by_uid(HOME, other.uid) == other
+        store.write(lambda tx: tx.calendars.drop_entries(HOME, ["plumless"]))
+        with store.read() as tx:
+            assert tx.calendars.etags(HOME) == {"buckeroo": "1"}
+            assert [one.interval for one in tx.calendars.blocks([HOME], span(0, 60))] == [span(30, 50)]
 
     def test_only_a_change_of_time_is_a_change_of_busy_time(self, store: Store) -> None:
         assert put(store, entry("e1", (0, 20)))
@@ -188,6 +233,15 @@ class BlocksContract:
         assert seen[1] == seen[2]
         assert len(set(seen)) == 4
         assert {one[1] for one in seen} == {0}
+
+    def test_a_glance_tells_what_decides_whether_busy_time_is_known(self, store: Store) -> None:
+        state = CalendarState(calendar=HOME, read_at=at(1), attention="odd")
+        store.write(lambda tx: tx.calendars.save_state(state))
+        put(store, entry("e1", (0, 20)))
+        with store.read() as tx:
+            found = tx.calendars.glances([HOME, OTHER_HOME])
+            [revision] = tx.calendars.revision([HOME])
+        assert found == {HOME: Glance(revision, at(1), "odd"), OTHER_HOME: Glance(0, None, "")}
 
     def test_the_future_counts_strangers_and_ours_but_not_what_is_gone(self, store: Store) -> None:
         put(store, entry("past", (-20, 0)), entry("now", (-20, 1)), entry("weekly", (10, 20), (30, 40)), entry("free"))

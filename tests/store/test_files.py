@@ -196,6 +196,7 @@ def test_a_table_that_overlaps_already_is_refused_and_the_visits_are_named(tmp_p
         ("UPDATE history SET actor = 'nobody' WHERE visit_id = 'v1'", "history: that of visit v1 was altered"),
         ("DELETE FROM history WHERE visit_id = 'v1'", "history: that of visit v1 was altered"),
         ("UPDATE visit SET version = 7 WHERE id = 'v1'", "history: that of visit v1 was altered"),
+        ("INSERT INTO block VALUES (1, 0, 60, 7, 0, 0)", "block: 1 of calendar 1 belong to no entry"),
         ("INSERT INTO visit_source VALUES ('a', 'b', 'nobody')", "visit_source points at a missing visit"),
     ],
 )

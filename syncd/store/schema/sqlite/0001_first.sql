@@ -140,29 +140,35 @@ CREATE TABLE calendar (
     deletions      TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 
+-- Millions of entries are kept, so each costs few bytes: names are found by a hash of four bytes instead of standing in
+-- an index again, a UID that follows from the remote id is not written out, and the blocks of an entry are found between
+-- its first and its last start instead of through an index of their own.
+
 CREATE TABLE entry (
     id          INTEGER PRIMARY KEY,
     calendar_id INTEGER NOT NULL REFERENCES calendar (id),
+    name_hash   INTEGER NOT NULL, -- of the remote id's stem
     remote_id   TEXT NOT NULL,
-    uid         TEXT NOT NULL,
+    uid         TEXT NOT NULL,    -- "=" and what follows the stem, or ":" and all of it
+    uid_hash    INTEGER,          -- only where the UID does not follow from the stem
     etag        TEXT NOT NULL,
     mirrored    INTEGER NOT NULL,
-    UNIQUE (calendar_id, remote_id)
+    first_at    INTEGER,          -- start of its first block
+    last_at     INTEGER           -- start of its last block, where that is another
 ) STRICT;
 
-CREATE INDEX entry_by_uid ON entry (uid);
+CREATE INDEX entry_by_name ON entry (calendar_id, name_hash);
+CREATE INDEX entry_by_uid ON entry (calendar_id, uid_hash) WHERE uid_hash IS NOT NULL;
 
 CREATE TABLE block (
     calendar_id INTEGER NOT NULL,
     start_at    INTEGER NOT NULL,
     end_at      INTEGER NOT NULL,
-    entry_id    INTEGER NOT NULL REFERENCES entry (id),
+    entry_id    INTEGER NOT NULL,
     all_day     INTEGER NOT NULL,
     copied      INTEGER NOT NULL,
     PRIMARY KEY (calendar_id, start_at, end_at, entry_id, all_day, copied)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX block_of_entry ON block (entry_id);
 
 CREATE TABLE published (
     subject      TEXT NOT NULL,
