@@ -238,6 +238,10 @@ def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cau
     return saved
 
 
+# The client holds the time already: these speak against a booking, not against a colleague who takes it as it stands.
+HELD_ANYWAY = ("not_offered", "notice", "same_day", "window")
+
+
 def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: datetime) -> Refused | None:
     if not after.active or (before.interval, before.host) == (after.interval, after.host):
         return None
@@ -247,8 +251,8 @@ def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: dateti
     if not isinstance(place, Place) or after.host is None:
         return None
     reason = judge(ctx, tx, place, after.host, after.interval.start, now, ignoring=before.id)
-    if reason == "not_offered" and before.interval == after.interval:
-        return None  # a colleague takes the time as it stands, on the grid or not
+    if before.interval == after.interval and reason in HELD_ANYWAY:
+        return None
     return Refused(reason=reason) if reason is not None else None
 
 
@@ -266,17 +270,33 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
     tx.queue.touch_many(WorkKind.RECONCILE, sorted(hosts), now)
     if after.pending_expires_at is not None:
         tx.queue.touch(WorkKind.REMIND, after.id, after.pending_expires_at)
+    if before is None and after.state is VisitState.PENDING:
+        task(tx, "approve_visit", after, now)
+        _tell_agents(tx, "approval", after, hosts, now)
+        return
     kind = _message_kind(before, after)
     if kind is None:
         return
-    message(tx, kind, after, now, to="client", body=wishes)
-    for host in sorted(hosts):
-        message(tx, "agent_notice", after, now, to=f"agent:{host}", body={"about": kind})
+    message(tx, kind, after, now, to="client", body=wishes or (_moved_from(before) if kind == "update" else None))
+    _tell_agents(tx, kind, after, hosts, now)
     if kind == "cancellation":
         task(tx, "offer_new_time", after, now)
 
 
+def _tell_agents(tx: Tx, about: str, visit: Visit, hosts: set[AgentId], now: datetime) -> None:
+    for host in sorted(hosts):
+        message(tx, "agent_notice", visit, now, to=f"agent:{host}", body={"about": about})
+
+
+def _moved_from(before: Visit | None) -> dict[str, Any] | None:
+    """Return what a message about a move says of the old time and host."""
+    if before is None:
+        return None
+    return {"was": before.interval.start.isoformat(), "was_until": before.interval.end.isoformat(), "host": before.host}
+
+
 def _message_kind(before: Visit | None, after: Visit) -> str | None:
+    """Name what the client is told; a booking that waits for approval is told of once it is approved."""
     if before is None or (not before.active and after.active):
         return "booking_info"
     if after.state is VisitState.CANCELLED:

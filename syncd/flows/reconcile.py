@@ -17,7 +17,7 @@ from syncd.core.routing import rank_hosts
 from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Move, Refused, Visit, VisitState
 from syncd.errors import SlotTaken
 from syncd.flows.adoption import adopt_known, awaits_entry, retire
-from syncd.flows.book import Place, act_in, announce, judge, place_of
+from syncd.flows.book import HELD_ANYWAY, Place, act_in, announce, judge, place_of
 from syncd.flows.context import Context
 from syncd.flows.hosts import busy_calendars
 from syncd.flows.keys import entry_gone
@@ -214,8 +214,8 @@ def _reassign(ctx: Context, tx: Tx, visit: Visit, place: Place, now: datetime) -
     turns = tx.visits.turns(place.project.id, place.event_type.id, place.project.team)
     for agent in rank_hosts([one for one in place.project.team if one != visit.host], turns):
         reason = judge(ctx, tx, place, agent, visit.interval.start, now)
-        if reason not in (None, "not_offered", "notice", "same_day"):
-            continue  # the client already holds the time: notice does not count against a colleague
+        if reason is not None and reason not in HELD_ANYWAY:
+            continue
         after = replace(visit, host=agent, conflict=None)
         try:
             saved = tx.visits.save(after, _by_daemon(now, f"a busy block lies on the visit; {agent} takes it"))
