@@ -198,8 +198,7 @@ class Workers:
     def _run(self) -> None:
         while (work := self._line.get()) is not None:
             try:
-                if not self._stopping.is_set():
-                    run_one(self._context(), work)
+                run_one(self._context(), work)
             except StoreBusy as error:
                 self._break(error)
             except StoreError as error:  # the lease ends by itself, then it is tried again

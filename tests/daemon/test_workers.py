@@ -211,6 +211,26 @@ def test_nothing_is_lost_and_nothing_done_twice_at_once(bench: Bench, pools: lis
     assert not twice
 
 
+def test_work_whose_lease_runs_out_under_a_slow_thread_is_not_begun_a_second_time(
+    bench: Bench, pools: list[Workers], tmp_path: Path
+) -> None:
+    gate, other = Gate(), threading.Event()
+    bench.add("slow")
+    bench.add("other")
+    bench.asked = lambda account: gate(account) if account == "slow" else other.set()
+    bench.touch("slow")
+    pools.append(bench.pool())
+    pools[0].start()
+    gate.await_inside(1)
+    with closing(sqlite3.connect(tmp_path / "syncd.db")) as lease, lease:
+        assert lease.execute("UPDATE work SET ready_at = 0").rowcount == 1
+    bench.touch("other")
+    assert other.wait(PATIENCE)
+    assert not pools[0].wait_quiet(0.2)
+    assert gate.most == 1
+    gate.open()
+
+
 def test_what_is_touched_while_it_runs_is_run_again(bench: Bench, pools: list[Workers]) -> None:
     gate, count = Gate(), Counter[str]()
 
