@@ -18,7 +18,7 @@ def strict_json(body: bytes) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:  # Unicode errors are ValueErrors, so are integers of 4,300 digits
         raise ValueError(f"not JSON: {_kind(error)}") from None
-    if _is_deeper_than(value, JSON_DEPTH):
+    if body.count(b"[") + body.count(b"{") > JSON_DEPTH and _is_deeper_than(value, JSON_DEPTH):
         raise ValueError(f"JSON nested deeper than {JSON_DEPTH} levels")
     return value
 
@@ -59,4 +59,6 @@ def _is_deeper_than(value: Any, depth: int) -> bool:
             if isinstance(one, dict | list)
             for child in (one.values() if isinstance(one, dict) else one)
         ]
+        if not layer:
+            return False
     return any(isinstance(one, dict | list) for one in layer)

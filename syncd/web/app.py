@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -20,7 +19,7 @@ from syncd.web.counts import Counts
 from syncd.web.dav import WsgiApp
 from syncd.web.dav_gate import DavGate
 from syncd.web.feeds import Feeds
-from syncd.web.headers import HEADERS, HSTS, NO_STORE
+from syncd.web.headers import headers_for
 from syncd.web.hooks import Hooks
 from syncd.web.ops import Operations
 from syncd.web.problems import Problem, of_http
@@ -45,8 +44,8 @@ def create_app(
     counts = Counts()
     hooks, feeds, operations = Hooks(ctx, counts, body_seconds), Feeds(ctx, link_key), Operations(ctx, counts)
     routes: list[Route | Mount] = [
-        Route("/hook/{account}", hooks.take, methods=["POST"]),
-        Route("/hook/{account}/{generation}", hooks.take, methods=["POST"]),
+        Route("/hook/{account}", hooks, methods=["POST"]),
+        Route("/hook/{account}/{generation}", hooks, methods=["POST"]),
         Route("/feeds/{token}.ics", feeds.show),
         Route("/healthz", operations.healthz),
         Route("/readyz", operations.readyz),
@@ -122,18 +121,12 @@ class _Outgoing:
 
     def __init__(self, scope: Scope, send: Send, *, https: bool) -> None:
         self._send = send
-        self._private = not scope["path"].startswith(OWN_CACHING)
-        self._https = https
+        self._added = headers_for(https=https, own_caching=scope["path"].startswith(OWN_CACHING))
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            if self._https:
-                headers["Strict-Transport-Security"] = HSTS
-            if self._private:
-                headers["Cache-Control"] = NO_STORE
+            own = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in self._added]
+            message["headers"] = own + list(self._added.items())
         await self._send(message)

@@ -1,6 +1,7 @@
 """Reads request bodies: capped, against a deadline, never decompressed; and JSON as RFC 8259 means it."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -26,7 +27,8 @@ async def read_body(scope: Scope, receive: Receive, cap: int, seconds: float = l
             await _linger(receive)
         raise _too_large(cap)
     try:
-        body, ended = await asyncio.wait_for(_read(receive, cap), seconds)
+        async with asyncio.timeout(seconds):
+            body, ended = await _read(receive, cap)
     except TimeoutError:
         raise Problem("too-slow", f"the body must arrive within {seconds:g} seconds", headers=_CLOSE) from None
     if len(body) > cap:
@@ -57,18 +59,14 @@ async def _read(receive: Receive, cap: int) -> tuple[bytes, bool]:
 
 
 async def _linger(receive: Receive) -> None:
-    async def discard() -> None:
-        left = LINGER_BYTES
-        while left > 0:
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if not message.get("more_body", False):
-                return
-
-    try:
-        await asyncio.wait_for(discard(), LINGER_SECONDS)
-    except TimeoutError:
-        return
+    left = LINGER_BYTES
+    more = True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while more and left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                more = message.get("more_body", False)
 
 
 def read_json(body: bytes) -> Any:

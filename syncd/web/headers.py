@@ -1,5 +1,8 @@
 """The security headers that every answer of ours carries, wherever in the stack it is made."""
 
+from collections.abc import Mapping
+from functools import cache
+
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -12,3 +15,11 @@ HEADERS = {
 }
 HSTS = "max-age=31536000"
 NO_STORE = "no-store"
+
+
+@cache
+def headers_for(*, https: bool, own_caching: bool) -> Mapping[bytes, bytes]:
+    """Return what is added to an answer, as it travels; it replaces what the answer said itself."""
+    added = HEADERS | ({"Strict-Transport-Security": HSTS} if https else {})
+    added |= {} if own_caching else {"Cache-Control": NO_STORE}
+    return {name.lower().encode(): value.encode() for name, value in added.items()}

@@ -1,22 +1,19 @@
 """The hot path: verify, store, answer. Looks at nothing outside and applies nothing; that is the ingest flow's work.
 
-The route is a bare Starlette endpoint. The body is read on the event loop, the write waits in a thread of its own pool
-(many callers at once make one commit; the API's slow questions must not hold up deliveries).
+It stands before every layer that it does not need, and its writes wait together for one commit (see keeper).
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from syncd.core import limits
+from syncd.core.directory import Directory
 from syncd.core.ids import AccountId
-from syncd.errors import BadSignature, StoreError
+from syncd.errors import BadSignature
 from syncd.flows.context import Context
 from syncd.flows.keys import event_types_at, split_booking_key
 from syncd.flows.say import alert, recovered
@@ -26,13 +23,24 @@ from syncd.store import Tx
 from syncd.store.queue import DeliveryState, StoredDelivery, WorkKind
 from syncd.web.bodies import read_body
 from syncd.web.counts import Counts
+from syncd.web.keeper import Keeper
 from syncd.web.problems import Problem
 
-WRITERS = 64  # threads that may wait for one commit together
 ALARM = 10  # refused signatures in a row before somebody is told: it may be our own wrong key
 UNKEPT = frozenset({"authorization", "cookie", "proxy-authorization"})
 NO_CONTENT = 204
 RETRY_AFTER = "5"
+
+Keep = Callable[[Tx], DeliveryState | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is to be written before a call is answered: the delivery, or, of a refused one, perhaps an alert."""
+
+    account: AccountId
+    keep: Keep | None
+    refused: bool = False
 
 
 class Hooks:
@@ -42,21 +50,44 @@ class Hooks:
         self._ctx = ctx
         self._counts = counts
         self._body_seconds = body_seconds
-        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="hook")
+        self._keeper = Keeper(lambda: ctx().store)
+        self._seen: Directory | None = None
+        self._event_types: dict[AccountId, Collection[str]] = {}
 
-    async def take(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 204 once the delivery is durable, 401 for a bad signature, 503 when it could not be stored."""
         ctx = self._ctx()
-        account = AccountId(request.path_params["account"])
+        account = AccountId(scope["path_params"]["account"])
         if account not in ctx.accounts or ctx.accounts[account].hook is None:
             raise Problem("not-found")
-        body = await read_body(request.scope, request.receive, limits.HOOK_BODY, self._body_seconds)
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.judge, ctx, account, headers, body)
+        body = await read_body(scope, receive, limits.HOOK_BODY, self._body_seconds)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        judged = self._verify(ctx, account, headers, body)
+        outcome: DeliveryState | Exception | None = None
+        try:
+            if judged.keep is not None:
+                outcome = await self._keeper.write(judged.keep)
+        except Exception as error:  # noqa: BLE001 - whatever kept the row from being durable, the sender must hear it
+            outcome = error
+        answer = self._answer(ctx, judged, outcome)
+        if answer is not None:
+            await answer(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": NO_CONTENT, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     def judge(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
-        """Verify and store one call that was read whole; the answer says whether it is durable."""
+        """Verify and store one call that was read whole, in this thread; the answer says whether it is durable."""
+        judged = self._verify(ctx, account, headers, body)
+        outcome: DeliveryState | Exception | None = None
+        try:
+            if judged.keep is not None:
+                outcome = ctx.store.write(judged.keep)
+        except Exception as error:  # noqa: BLE001 - as above
+            outcome = error
+        return self._answer(ctx, judged, outcome) or Response(status_code=NO_CONTENT)
+
+    def _verify(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Judged:
         now = ctx.clock.now()
         ctx.crashpoint("C1")
         hook = ctx.accounts[account].hook
@@ -64,33 +95,44 @@ class Hooks:
         try:
             delivery = hook(headers, body, now)
         except BadSignature:
-            return self._refuse(ctx, account, now)
+            alarming = self._counts.hook(account, "refused") == ALARM
+            return Judged(account, _alarm(account, now) if alarming else None, refused=True)
         ctx.crashpoint("C2")
         stored = _stored(ctx, account, headers, body, delivery, now)
         look = self._counts.refused_in_a_row(account) >= ALARM or not self._counts.is_proven(account)
-        try:
-            state = ctx.store.write(lambda tx: _keep(ctx, tx, stored, delivery, look_for_alarm=look))
-        except Exception as error:  # noqa: BLE001 - whatever kept the row from being durable, the sender must hear it
-            return self._unstored(account, error)
-        ctx.crashpoint("C5")
-        self._counts.hook(account, state.value)
-        ctx.crashpoint("C6")
-        return Response(status_code=NO_CONTENT)
+        ours = delivery.event_type is None or delivery.event_type in self._event_types_of(ctx, account)
+        return Judged(account, lambda tx: _keep(ctx, tx, stored, ours=ours, look_for_alarm=look))
 
-    def _unstored(self, account: AccountId, error: Exception) -> Response:
-        self._counts.hook(account, "unstored")
-        log.error("a delivery could not be stored", exc_info=error, extra={"action": "unstored", "account": account})
+    def _event_types_of(self, ctx: Context, account: AccountId) -> Collection[str]:
+        """Return the scheduler's event types that are ours, gathered once for each configuration."""
+        if self._seen is not ctx.directory:
+            self._event_types = {one: frozenset(event_types_at(ctx.directory, one)) for one in ctx.accounts}
+            self._seen = ctx.directory
+        return self._event_types.get(account, frozenset())
+
+    def _answer(self, ctx: Context, judged: Judged, outcome: DeliveryState | Exception | None) -> Response | None:
+        """Return what is said, None where the delivery is durable and there is nothing to say."""
+        if judged.refused:  # that the alert could not be stored changes nothing for the sender
+            return Problem("unauthorized", "the delivery does not prove its sender").response()
+        if isinstance(outcome, DeliveryState):
+            ctx.crashpoint("C5")
+            self._counts.hook(judged.account, outcome.value)
+            ctx.crashpoint("C6")
+            return None
+        self._counts.hook(judged.account, "unstored")
+        extra = {"action": "unstored", "account": judged.account}
+        log.error("a delivery could not be stored", exc_info=outcome, extra=extra)
         headers = {"Retry-After": RETRY_AFTER}
         return Problem("store-unavailable", "the delivery was not stored; send it again", headers=headers).response()
 
-    def _refuse(self, ctx: Context, account: AccountId, now: datetime) -> Response:
-        if self._counts.hook(account, "refused") == ALARM:
-            text = (
-                f"{account}: {ALARM} deliveries in a row bore no valid signature. Is ours the provider's signing key?"
-            )
-            with suppress(StoreError):  # the next run of refusals raises it; the sender's answer is the same
-                ctx.store.write(lambda tx: alert(tx, "bad_signatures", account, text, now))
-        return Problem("unauthorized", "the delivery does not prove its sender").response()
+
+def _alarm(account: AccountId, now: datetime) -> Keep:
+    text = f"{account}: {ALARM} deliveries in a row bore no valid signature. Is ours the provider's signing key?"
+
+    def tell(tx: Tx) -> None:
+        alert(tx, "bad_signatures", account, text, now)
+
+    return tell
 
 
 def _stored(
@@ -122,11 +164,11 @@ def _state(delivery: Delivery) -> DeliveryState:
     return DeliveryState.NEW if delivery.touches else DeliveryState.DONE
 
 
-def _keep(ctx: Context, tx: Tx, stored: StoredDelivery, delivery: Delivery, *, look_for_alarm: bool) -> DeliveryState:
+def _keep(ctx: Context, tx: Tx, stored: StoredDelivery, *, ours: bool, look_for_alarm: bool) -> DeliveryState:
     """Keep the evidence and touch the names, a repeat's too: looking once more is harmless, missing a look is not."""
     ctx.crashpoint("C3")
     account, now = stored.account, stored.received_at
-    if _is_strangers(ctx, tx, account, delivery):
+    if not ours and not _is_known(tx, stored):  # a meeting that is none of ours: nothing personal of it is kept
         why = "not one of our event types"
         stored = replace(stored, body=b"", headers=(), touches=(), state=DeliveryState.UNWANTED, error=why)
     tx.queue.inbox_put(stored)
@@ -136,17 +178,12 @@ def _keep(ctx: Context, tx: Tx, stored: StoredDelivery, delivery: Delivery, *, l
     if look_for_alarm:
         recovered(tx, "bad_signatures", account, now)
     if stored.state is DeliveryState.DEAD:
-        text = f"{account}: a signed delivery could not be read: {delivery.unreadable}"[:400]
+        text = f"{account}: a signed delivery could not be read: {stored.error}"[:400]
         alert(tx, "dead_letter", f"inbox:{account}", text, now)
     return stored.state
 
 
-def _is_strangers(ctx: Context, tx: Tx, account: AccountId, delivery: Delivery) -> bool:
-    """Tell whether a delivery is about a meeting that is none of ours: of such a one nothing personal is kept.
-
-    A booking that became a visit stays ours, though its event type is no longer configured.
-    """
-    if delivery.event_type is None or delivery.event_type in event_types_at(ctx.directory, account):
-        return False
-    keys = [one.key for one in delivery.touches if one.kind == WorkKind.INGEST]
-    return not any(tx.visits.find_by_source(*split_booking_key(key)) for key in keys)
+def _is_known(tx: Tx, stored: StoredDelivery) -> bool:
+    """Tell whether a delivery names a booking that became a visit: it stays ours without its event type."""
+    keys = [key for kind, key in stored.touches if kind == WorkKind.INGEST]
+    return any(tx.visits.find_by_source(*split_booking_key(key)) for key in keys)

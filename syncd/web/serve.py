@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Generator, Sequence
 
@@ -15,6 +16,7 @@ from syncd.web.protocol import WAITING, protocol
 
 STOP_WITHIN = 8  # seconds for requests in hand
 KEEP_ALIVE = 15  # seconds
+SWITCH = 0.0005  # seconds for which a busy thread may keep the store's writer, back from the disk, waiting
 TURN_WITHIN = 2.0  # seconds in which a living event loop gets round to a question
 
 
@@ -64,6 +66,7 @@ class Server:
         if not self._sockets:
             self._sockets = [bind(self._listen)]
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        sys.setswitchinterval(SWITCH)
         server = self._server = _Server(self._config(), self._begun)
         self._thread = threading.Thread(target=self._run, args=(server,), name="web", daemon=True)
         self._thread.start()
