@@ -92,12 +92,10 @@ Stretch = tuple[int, int, int]  # wall seconds from, to, and what to add to make
 @lru_cache(maxsize=DAYS_REMEMBERED)
 def _stretches(day: date, zone: str) -> tuple[Stretch, ...]:
     """Return the wall clock of a day as it runs: a minute that does not exist is in no stretch, a repeated one only
-    in the stretch where it comes first (S16). A day has at most one change of the clock.
+    in the stretch where it comes first (S16). A day has at most one change of the clock; one left out has no stretch.
     """
     place = ZoneInfo(zone)
     begin, end = _midnight(day, zone), _midnight(day + ONE_DAY, zone)
-    if begin == end:
-        return ()
     zero = int(datetime.combine(day, time(), UTC).timestamp())
     before, after = _offset(begin, place), _offset(end - 1, place)
     if before == after:

@@ -125,7 +125,9 @@ def test_open_hours_read_like_the_wall_clock_around_every_change(zone: str) -> N
             assert covered(open_hours(hours, window), window) == expected, change
 
 
-walls = st.integers(0, 24 * 12).map(lambda five: time.max if five == 288 else time(five // 12, five % 12 * 5))
+walls = st.one_of(st.integers(0, 24 * 12), st.sampled_from([0, 288])).map(
+    lambda five: time.max if five == 288 else time(five // 12, five % 12 * 5)
+)
 day_spans = st.lists(st.tuples(walls, walls).filter(lambda pair: pair[0] < pair[1]), max_size=4).map(tuple)
 weeks = st.tuples(day_spans, day_spans).map(lambda pair: (pair * 4)[:7])  # neighbouring days differ
 zones = st.sampled_from((*ZONES, NEW_YORK, "Asia/Kathmandu", "Pacific/Apia", "Pacific/Kiritimati"))
@@ -194,6 +196,12 @@ def test_touching_rules_are_one_interval_across_midnight_too() -> None:
     hours = every_day((time(13), time(18)), (time(9), time(13)), (time(22), time.max), (time(0), time(2)))
     found = open_hours(hours, whole(date(2026, 5, 12)))
     assert on_the_wall(found, SANTIAGO) == ["11 22:00-12 02:00", "12 09:00-12 18:00", "12 22:00-13 02:00"]
+
+
+def test_an_interval_is_whole_where_the_window_ends_inside_it() -> None:
+    hours = every_day((time(22), time.max), (time(0), time(2)))
+    night = Interval(datetime(2026, 5, 13, 2, 30, tzinfo=UTC), datetime(2026, 5, 13, 3, 0, tzinfo=UTC))  # 22:30-23:00
+    assert on_the_wall(open_hours(hours, night), SANTIAGO) == ["12 22:00-13 02:00"]
 
 
 def test_a_day_open_throughout_begins_an_interval_of_its_own() -> None:

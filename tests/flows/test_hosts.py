@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from syncd.core.availability import HostTime
 from syncd.core.busy import BusyBlock
 from syncd.core.directory import CalendarRef, CalendarRole, Directory
-from syncd.core.event_type import EventType
+from syncd.core.event_type import EventType, Window
 from syncd.core.hours import day_interval
 from syncd.core.ids import AccountId, AgentId, CalendarId, VisitId
 from syncd.core.interval import Interval
@@ -274,24 +274,30 @@ def test_a_context_with_another_directory_keeps_nothing_of_the_old_one(store: St
     assert len(clocks(asked(other))) == 2
 
 
-def test_an_inactive_project_and_a_window_of_nothing_offer_nothing(store: Store) -> None:
-    ctx = context(store, town.directory(event_type=replace(VISITA, window=replace(VISITA.window, business_days=0))))
-    sunday_night = datetime(2026, 5, 11, 3, 59, tzinfo=UTC)
-    store.write(lambda tx: tx.calendars.fresh([calendar("ana"), calendar("beto")], sunday_night))
-    assert asked(ctx, sunday_night) == []
+def test_a_window_of_no_length_offers_nothing(store: Store) -> None:
+    ctx = context(store, town.directory(event_type=replace(VISITA, window=Window(ahead=timedelta(0)))))
+    assert asked(ctx) == []
+
+
+def test_two_days_later_two_days_more_are_offered_though_nothing_else_changed(store: Store) -> None:
+    people = town.directory(scheduler=False)
+    ctx = context(store, replace(people, policy=replace(people.policy, max_staleness=3 * DAY)))
+    assert max(slot.interval.start for slot in asked(ctx)).date() == date(2026, 5, 25)
+    assert max(slot.interval.start for slot in asked(ctx, START + 2 * DAY)).date() == date(2026, 5, 27)
 
 
 def test_a_guard_beyond_the_booking_window_still_keeps_its_distance(store: Store) -> None:
-    """The last visit of the last day ends where the next day begins, and somebody is busy right then."""
+    """On the last day a visit at 23:30 needs ten minutes of the day after."""
     always = replace(town.WEEKDAYS, weekly=(((time(0), time.max),),) * 7)
-    people = town.directory([town.agent("ana")])
+    kind = replace(VISITA, buffer_after=timedelta(minutes=20))
+    people = town.directory([town.agent("ana")], event_type=kind)
     ctx = context(store, replace(people, hours={town.OFFICE: always}))
-    midnight = day_interval(date(2026, 5, 25), ZONE).end  # the window's end
-    store.write(lambda tx: block(tx, calendar("ana"), "flight", Interval(midnight, midnight + timedelta(hours=1))))
-    offered_that_day = clocks(asked(ctx), date(2026, 5, 25))
-    assert "23:00" in offered_that_day and "23:30" in offered_that_day  # 23:30 + 20 + 10 touches midnight
-    store.write(lambda tx: block(tx, calendar("ana"), "flight", Interval(midnight - timedelta(minutes=1), midnight)))
-    assert "23:30" not in clocks(asked(ctx), date(2026, 5, 25))
+    last, midnight = date(2026, 5, 25), day_interval(date(2026, 5, 25), ZONE).end
+    for minute, offered_at_half_past in ((10, True), (9, False)):
+        flight = Interval(midnight + timedelta(minutes=minute), midnight + timedelta(hours=1))
+        store.write(lambda tx, at=flight: block(tx, calendar("ana"), "flight", at))  # type: ignore[misc]
+        assert ("23:30" in clocks(asked(ctx), last)) is offered_at_half_past
+        assert "23:00" in clocks(asked(ctx), last)
 
 
 # --- kept, and never stale ------------------------------------------------------------------------------------------
