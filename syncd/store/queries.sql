@@ -373,10 +373,11 @@ ON CONFLICT (kind, key) DO UPDATE SET
 UPDATE claims SET last = last + 1 RETURNING last
 
 -- name: work_claim
+-- (A kind is looked at only after the due time: `kind || ''` keeps its index out of it, which would sort all that is due.)
 UPDATE work SET leased = 1, lease = :lease, claimed = generation, ready_at = :until
 WHERE ready_at <= :now AND (kind, key) IN (
     SELECT kind, key FROM work
-    WHERE ready_at <= :now AND kind IN (:kinds) AND group_id NOT IN (:skip)
+    WHERE ready_at <= :now AND kind || '' IN (:kinds) AND group_id NOT IN (:skip)
     ORDER BY ready_at, kind, key LIMIT :most
 )
 RETURNING *
