@@ -176,14 +176,24 @@ def _is_ours(caller: socket.socket) -> bool:
 def call_daemon(path: Path, call: Call, tell: Tell = lambda progress: None) -> Answer | None:
     """Have a running daemon carry out a call; None where none runs. Raises NotAllowed, NoAnswer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        try:
-            with _address(path) as address:
-                door.connect(address)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        except PermissionError as error:
-            raise NotAllowed(f"{path} belongs to another user; give this command as that user or as root") from error
-        return _converse(door, call, tell)
+        return _converse(door, call, tell) if _knock(door, path) else None
+
+
+def is_running(path: Path) -> bool:
+    """Tell whether a daemon listens at `path`. Raises NotAllowed where it is another user's."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        return _knock(door, path)
+
+
+def _knock(door: socket.socket, path: Path) -> bool:
+    try:
+        with _address(path) as address:
+            door.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except PermissionError as error:
+        raise NotAllowed(f"{path} belongs to another user; give this command as that user or as root") from error
+    return True
 
 
 def _converse(door: socket.socket, call: Call, tell: Tell) -> Answer:

@@ -6,13 +6,16 @@ import socket
 
 
 def notify(*words: str) -> bool:
-    """Send words such as "READY=1" to the service manager; False where there is none."""
+    """Send words such as "READY=1" to the service manager; False where there is none, or it does not listen."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
     target = "\0" + address[1:] if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-        out.sendto("\n".join(words).encode(), target)
+        try:
+            out.sendto("\n".join(words).encode(), target)
+        except OSError:  # a manager that went away, or a variable inherited by mistake, is no reason to end
+            return False
     return True
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -236,3 +238,29 @@ def test_what_a_command_was_given_is_not_logged(path: Path, caplog: pytest.LogCa
         call_daemon(path, Call(name="auth.embedded", args={"agent": "ana", "password": "c4nary-password"}))
     assert "c4nary-password" not in str([vars(record) for record in caplog.records])
     assert any(vars(record).get("command") == "auth.embedded" for record in caplog.records)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user to knock as one")
+def test_another_user_is_not_heard_even_where_the_file_lets_them_in(path: Path) -> None:
+    performed: list[Call] = []
+
+    def perform(call: Call, tell: Tell) -> Answer:
+        performed.append(call)
+        return Answer()
+
+    program = (
+        "import os, socket, sys\n"
+        "os.chdir(sys.argv[1])\n"
+        "os.setuid(65534)\n"
+        "other = socket.socket(socket.AF_UNIX)\n"
+        "other.connect('control.sock')\n"
+        'other.sendall(b\'{"name": "plan"}\\n\')\n'
+        "try: sys.exit(other.recv(100) != b'')\n"
+        "except ConnectionError: sys.exit(0)\n"
+    )
+    with serving(path, perform):
+        for one in (path, path.parent):
+            one.chmod(0o777)
+        done = subprocess.run([sys.executable, "-c", program, str(path.parent)], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert performed == []

@@ -1,8 +1,6 @@
 """What `syncd doctor` looks at, each line with its remedy. It changes nothing."""
 
-import os
 import shutil
-import socket
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncd.clock import Clock, SystemClock
-from syncd.control import SOCKET
+from syncd.control import SOCKET, NotAllowed, is_running
 from syncd.errors import ConfigError, StoreError
 from syncd.ports import Check
 
@@ -114,14 +112,11 @@ def _disk(folder: Path) -> Check:
 
 
 def _daemon(folder: Path) -> Check:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        try:
-            door.connect(os.path.relpath(folder / SOCKET))
-        except PermissionError:
-            return warn("daemon", "it belongs to another user", "run doctor as that user or as root")
-        except OSError:
-            return warn("daemon", "not running", "start it: systemctl start syncd, or syncd run")
-    return ok("daemon", "running")
+    try:
+        running = is_running(folder / SOCKET)
+    except NotAllowed as error:
+        return warn("daemon", str(error), "run doctor as that user or as root")
+    return ok("daemon", "running") if running else warn("daemon", "not running", "systemctl start syncd, or syncd run")
 
 
 # --- outside --------------------------------------------------------------------------------------------------------

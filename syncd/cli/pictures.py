@@ -43,14 +43,13 @@ def status(body: Json) -> None:
 
 
 def _summary(body: Json) -> str:
-    lag = body["lag"]
-    bookable = sum(one["bookable"] for one in body["agents"])
-    ages = (
-        f"{lasting(lag['p50_seconds'])} (median), {lasting(lag['p95_seconds'])} (p95)"
-        if lag["p50_seconds"] is not None
-        else "unknown"
-    )
-    return f"{bookable} of {len(body['agents'])} agents bookable; age of busy time {ages}; {len(body['alerts'])} alerts"
+    lag, agents = body["lag"], body["agents"]
+    ages = "unknown"
+    if lag["p50_seconds"] is not None:
+        ages = f"{lasting(lag['p50_seconds'])} (median), {lasting(lag['p95_seconds'])} (p95)"
+    daemon = "daemon running" if body["daemon"] else "NO DAEMON RUNS"
+    bookable = f"{sum(one['bookable'] for one in agents)} of {len(agents)} agents bookable"
+    return f"{daemon}; {bookable}; age of busy time {ages}; {len(body['alerts'])} alerts"
 
 
 def _account(one: Json) -> list[str]:
@@ -170,11 +169,8 @@ def _nested(value: Any) -> str:
     return text(value)
 
 
-def history(body: Json) -> None:
-    rows = [
-        row((one["version"], one["at"], one["actor"], one["source"], _changes(one), one["note"]))
-        for one in body["items"]
-    ]
+def history(body: list[Json]) -> None:
+    rows = [row((one["version"], one["at"], one["actor"], one["source"], _changes(one), one["note"])) for one in body]
     put([Sheet("", ["version", "at", "actor", "source", "change", "note"], rows)])
 
 

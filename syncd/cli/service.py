@@ -94,7 +94,10 @@ def status(at: Session) -> int:
     """
     from syncd.cli import pictures
 
-    return at.do("status", pictures.status)
+    answer = at.answer("status")
+    if answer.code == DONE:
+        answer.body["daemon"] = at.has_daemon()
+    return at.show(answer, pictures.status)
 
 
 def schema(at: Session) -> int:

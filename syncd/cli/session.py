@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from syncd.control import SOCKET, Answer, Call, Tell, call_daemon
+from syncd.control import SOCKET, Answer, Call, Tell, call_daemon, is_running
 from syncd.errors import ConfigError
 
 DONE, FAILED, MISUSED, SOMETHING, BUSY = 0, 1, 2, 3, 75
@@ -65,6 +65,12 @@ class Session:
         from syncd.wiring import read_config
 
         return call_daemon(read_config(self.config_file).daemon.state_dir / SOCKET, call, tell)
+
+    def has_daemon(self) -> bool:
+        """Tell whether a daemon runs on this installation."""
+        from syncd.wiring import read_config
+
+        return is_running(read_config(self.config_file).daemon.state_dir / SOCKET)
 
     def _alone(self, call: Call, tell: Tell) -> Answer:
         from syncd.operations import Desk, perform

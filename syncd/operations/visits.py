@@ -73,7 +73,7 @@ def history(desk: Desk, *, visit: str) -> Answer:
     """Say who changed a visit, when, from which system, and what."""
     with desk.context.store.read() as tx:
         found = _visit(desk, tx, visit)
-        return Answer(body={"items": [history_json(row, found.time_zone) for row in tx.visits.history(found.id)]})
+        return Answer(body=[history_json(row, found.time_zone) for row in tx.visits.history(found.id)])
 
 
 def _visit(desk: Desk, tx: Tx, name: str) -> Visit:

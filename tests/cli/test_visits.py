@@ -49,7 +49,7 @@ def test_a_moved_visit_keeps_its_history_with_who_and_from_where(opened: Office)
     later = MONDAY + timedelta(hours=1)
     moved = opened.json("visits", "move", visit["id"], "--start", later.isoformat())
     assert (moved["start"], moved["host"]) == (later.isoformat(), "ana")
-    items = opened.json("visits", "history", visit["id"])["items"]
+    items = opened.json("visits", "history", visit["id"])
     assert [one["version"] for one in items] == [1, 2]
     assert all(one["actor"].startswith("cli:") and one["source"] == "cli" for one in items)
     drawn = opened.syncd("visits", "history", visit["id"])
@@ -73,7 +73,7 @@ def test_a_cancelled_visit_frees_its_time_and_says_whose_wish_it_was(opened: Off
     visit = opened.book(MONDAY, "--host", "ana")
     gone = opened.json("visits", "cancel", visit["id"], "--by", "client", "--reason", "está enferma")
     assert (gone["state"], gone["cancel_reason"]) == ("cancelled", "client")
-    assert opened.json("visits", "history", visit["id"])["items"][-1]["note"] == "está enferma"
+    assert opened.json("visits", "history", visit["id"])[-1]["note"] == "está enferma"
     opened.book(MONDAY, "--host", "ana")
 
 

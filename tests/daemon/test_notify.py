@@ -24,6 +24,11 @@ def test_without_a_service_manager_nothing_is_said(monkeypatch: pytest.MonkeyPat
     assert not notify.notify("READY=1")
 
 
+def test_a_service_manager_that_went_away_harms_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    assert not notify.notify("READY=1")
+
+
 @pytest.mark.parametrize(("usec", "pid", "seconds"), [("30000000", None, 30.0), ("", None, None), ("x", None, None)])
 def test_the_watchdog_interval_is_read(
     usec: str, pid: str | None, seconds: float | None, monkeypatch: pytest.MonkeyPatch
