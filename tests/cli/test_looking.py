@@ -1,31 +1,37 @@
 """What commands show of the state of things: status, plan, busy, explain-slot, route, doctor, check-config, schema."""
 
+import http.server
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
 from syncd.cli.examination import _judged
 from syncd.cli.paper import lasting
-from syncd.core.ids import AccountId
+from syncd.clock import SystemClock
+from syncd.core.busy import BusyBlock
+from syncd.core.ids import AccountId, CalendarId
+from syncd.core.interval import Interval
 from syncd.operations.status import lag
 from syncd.store import Tx
 from syncd.store.accounts import AccountState
+from syncd.store.calendars import Entry
 from syncd.store.queue import Notice
 from tests.cli.office import Office, free_port, next_monday
 
 MONDAY = next_monday()
 
 
-def with_closed_server(office: Office) -> None:
-    """Give Bruno a second calendar at a server that is not there."""
-    account = (
-        f'[accounts.lejos]\nkind = "caldav"\nurl = "http://127.0.0.1:{free_port()}/"\nusername = "b"\npassword = "x"'
-    )
+def with_closed_server(office: Office, port: int | None = None) -> None:
+    """Give Bruno a second calendar at a server that is not there, or at a port."""
+    url = f"http://127.0.0.1:{port or free_port()}/"
+    account = f'[accounts.lejos]\nkind = "caldav"\nurl = "{url}"\nusername = "b"\npassword = "x"'
     office.change('[[agents]]\nid = "ana"', f'{account}\n\n[[agents]]\nid = "ana"')
     office.change(
         '[{ account = "embedded", calendar = "bruno/visits", role = "publish" }]',
@@ -328,3 +334,68 @@ def test_the_schema_is_json_schema_of_the_tables(office: Office) -> None:
 def test_what_commands_leave_behind_is_readable_by_nobody_else(opened: Office) -> None:
     for path in [opened.home / "state", *(opened.home / "state").iterdir()]:
         assert not stat.S_IMODE(os.stat(path).st_mode) & 0o077, path
+
+
+class WrongClock(http.server.BaseHTTPRequestHandler):
+    """A server that refuses everybody, politely, an hour ahead of us."""
+
+    def do_GET(self) -> None:
+        self.send_response_only(401)
+        self.send_header("Date", format_datetime(SystemClock().now() + timedelta(hours=1), usegmt=True))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_PROPFIND = do_OPTIONS = do_GET
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+def test_doctor_compares_the_clock_with_those_of_the_accounts_servers(opened: Office) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), WrongClock) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        with_closed_server(opened, port=server.server_address[1])
+        rows = opened.syncd("doctor", "--json").json
+        server.shutdown()
+        thread.join()
+    clock = next(one for one in rows if one["account"] == "lejos" and one["what"] == "clock")
+    assert clock["state"] == "fail"
+    assert "by 3600 s" in clock["text"] or "by 3599 s" in clock["text"]
+    assert "NTP" in clock["remedy"]
+
+
+def test_doctor_finds_a_running_daemon_and_its_public_address(office: Office) -> None:
+    with office.daemon():
+        office.syncd("sync")
+        done = office.syncd("doctor", "--json")
+        found = {one["what"]: one["state"] for one in done.json}
+        assert office.json("status")["daemon"] is True
+    assert (found["daemon"], found["public_url"], done.code) == ("ok", "ok", 0)
+
+
+def test_doctor_is_not_taken_in_by_somebody_elses_server(opened: Office) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", opened.port), WrongClock) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        rows = opened.syncd("doctor", "--json").json
+        server.shutdown()
+        thread.join()
+    found = next(one for one in rows if one["what"] == "public_url")
+    assert found["state"] == "fail" and "401" in found["text"]
+
+
+def test_a_busy_block_is_named_with_its_calendar(opened: Office) -> None:
+    source = CalendarId("embedded/ana/visits")
+    lunch = Interval(MONDAY, MONDAY + timedelta(hours=1))
+    block = BusyBlock(calendar=source, remote_id="r", uid="u", interval=lunch)
+    _write(
+        opened, lambda tx: tx.calendars.put_entries(source, [Entry(remote_id="r", uid="u", etag="", blocks=(block,))])
+    )
+    ana = explained(opened, MONDAY.isoformat())["by_host"]["ana"]
+    assert (ana["reason"], ana["why"]) == ("busy", "The agent has something else at that time")
+    assert any("embedded/ana/visits is busy" in line for line in ana["details"])
+    day = f"{MONDAY:%Y-%m-%d}"
+    assert [(one["kind"], one["account"], one["calendar"]) for one in opened.json("busy", "ana", "--from", day)] == [
+        ("block", "embedded", "embedded/ana/visits")
+    ]
