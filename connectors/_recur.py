@@ -216,7 +216,11 @@ def _periods(rule: Rule, start: datetime, low: datetime, high: datetime, steps: 
     """Yield the times of each period (BYSETPOS picks among them), the first period being the one that holds `low`."""
     sets = _hours(rule, start, low, high, steps) if rule.freq == "HOURLY" else _clocked(rule, start, low, high, steps)
     for times in sets:
-        yield _picked(times, rule.positions) if rule.positions else times
+        found = _picked(times, rule.positions) if rule.positions else times
+        if rule.positions and rule.freq == "WEEKLY" and times[0] < start:
+            # Some count the places of the first week from its first day, some from the start: more busy wins.
+            found = sorted({*found, *_picked([one for one in times if one >= start], rule.positions)})
+        yield found
 
 
 def _clocked(rule: Rule, start: datetime, low: datetime, high: datetime, steps: Steps) -> Iterator[list[datetime]]:

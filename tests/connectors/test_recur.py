@@ -87,6 +87,13 @@ def test_months_without_the_day_are_skipped_and_weeks_begin_where_the_rule_says(
     assert days(rule, datetime.fromisoformat(start)) == found.split()
 
 
+def test_places_in_the_first_week_are_counted_both_from_its_first_day_and_from_the_start() -> None:
+    rule = "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS={};COUNT=3"  # the start is a Tuesday
+    assert days(rule.format(1)) == ["970903", "970908", "970915"]  # Wednesday is the first from the start on
+    assert days(rule.format(2)) == ["970903", "970905", "970910"]  # and the second of its week
+    assert days(rule.format(3)) == ["970905", "970912", "970919"]
+
+
 def test_hours_minutes_and_seconds_multiply() -> None:
     found = times("FREQ=DAILY;BYHOUR=9,10;BYMINUTE=0,30;COUNT=5")
     assert [f"{one:%d %H:%M}" for one in found] == ["02 09:00", "02 09:30", "02 10:00", "02 10:30", "03 09:00"]
