@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import syncd
 from syncd.clock import Clock, SystemClock
@@ -330,6 +331,7 @@ class Logins:
         return AccountParts(
             id=login.id,
             kind=spec.kind,
+            provider=provider_of(login),
             home=home and once(home),
             scheduler=scheduler and once(scheduler),
             push=push and once(push),
@@ -346,6 +348,12 @@ def logins_of(config: Config, inside: Inside | None) -> list[Login]:
         settings = {"url": f"{INSIDE}/", "username": INSIDER, "password": inside.password}
         logins.append(Login(EMBEDDED, spec, spec.settings_model.model_validate(settings)))
     return logins
+
+
+def provider_of(login: Login) -> str:
+    """Return the server an account is at, "" where its kind says that already."""
+    address = getattr(login.settings, "url", None)
+    return urlsplit(str(address)).netloc.rpartition("@")[2] if address else ""
 
 
 def once(make: Callable[[], T]) -> Callable[[], T]:

@@ -182,7 +182,7 @@ class Workers:
 
     def _full(self, ctx: Context, providers: Counter[str]) -> list[str]:
         full = {provider for provider, count in providers.items() if provider and count >= self._cap}
-        return [account for account, parts in ctx.accounts.items() if parts.kind in full]
+        return [account for account, parts in ctx.accounts.items() if (parts.provider or parts.kind) in full]
 
     def _give(self, ctx: Context, taken: Sequence[Work]) -> None:
         for work in taken:
@@ -235,4 +235,4 @@ class Workers:
 
 def _provider(ctx: Context, work: Work) -> str:
     parts = ctx.accounts.get(AccountId(work.group))
-    return parts.kind if parts is not None else ""
+    return parts.provider or parts.kind if parts is not None else ""

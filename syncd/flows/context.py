@@ -18,6 +18,7 @@ class AccountParts:
 
     id: AccountId
     kind: str
+    provider: str = ""  # whose servers answer, where the kind does not say it: one that hangs may hold up only itself
     home: Callable[[], Home] | None = None
     scheduler: Callable[[], Scheduler] | None = None
     push: Callable[[], Push] | None = None

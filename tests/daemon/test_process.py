@@ -228,3 +228,14 @@ def test_commands_of_a_running_daemon_leave_no_files_behind(office: Office) -> N
         ):
             assert office.syncd(*words).code == 0
         assert set(os.listdir(office.home / "state")) == before
+
+
+def test_accounts_of_one_kind_at_two_servers_are_two_providers(office: Office) -> None:
+    account = (
+        '[accounts.{name}]\nkind = "caldav"\nurl = "http://127.0.0.1:{port}/dav/"\nusername = "b"\npassword = "x"\n\n'
+    )
+    both = account.format(name="uno", port=1) + account.format(name="otro", port=2)
+    office.change('[[agents]]\nid = "ana"', f'{both}[[agents]]\nid = "ana"')
+    with office.installed() as installed:
+        providers = [parts.provider or parts.kind for parts in installed.context.accounts.values()]
+    assert len(set(providers)) == 3, "two of our own and the embedded server"

@@ -64,8 +64,10 @@ class Bench:
             store=store, directory=town.directory(scheduler=False), clock=self.clock, calendar_of=_no_calendar
         )
 
-    def add(self, account: str, kind: str = "kind") -> None:
-        parts = AccountParts(id=AccountId(account), kind=kind, scheduler=lambda: Desk(lambda: self.asked(account)))
+    def add(self, account: str, kind: str = "kind", provider: str = "") -> None:
+        parts = AccountParts(
+            id=AccountId(account), kind=kind, provider=provider, scheduler=lambda: Desk(lambda: self.asked(account))
+        )
         self.ctx.accounts[AccountId(account)] = parts
 
     def touch(self, *accounts: str, later: float = 0.0) -> None:
@@ -182,6 +184,22 @@ def test_one_provider_takes_at_most_half_of_the_threads(bench: Bench, pools: lis
     gate.open()
     assert pools[0].wait_quiet(PATIENCE)
     assert gate.most == 4
+
+
+def test_a_server_that_hangs_holds_up_no_other_of_the_same_kind(bench: Bench, pools: list[Workers]) -> None:
+    gate, healthy = Gate(), threading.Event()
+    slow = [f"slow{number}" for number in range(6)]
+    for name in slow:
+        bench.add(name, kind="caldav", provider="far.example")
+    bench.add("good", kind="caldav", provider="near.example")
+    bench.asked = lambda account: healthy.set() if account == "good" else gate(account)
+    bench.touch(*slow)
+    pools.append(bench.pool(threads=8))
+    pools[0].start()
+    gate.await_inside(4)
+    bench.touch("good")
+    assert healthy.wait(PATIENCE)
+    gate.open()
 
 
 def test_nothing_is_lost_and_nothing_done_twice_at_once(bench: Bench, pools: list[Workers]) -> None:
