@@ -175,7 +175,7 @@ class Handler(WSGIRequestHandler):
             if not self.raw_requestline or not self.parse_request():
                 return
             handler = KeptAlive(
-                cast(Any, self.rfile), self.wfile, self.get_stderr(), self.get_environ(), multithread=True
+                self.rfile, cast(Any, self.wfile), self.get_stderr(), self.get_environ(), multithread=True
             )
             handler.request_handler = self  # type: ignore[attr-defined]
             handler.run(self.server.get_app())  # type: ignore[attr-defined]

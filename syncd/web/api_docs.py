@@ -40,11 +40,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
     schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schema.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     schema["security"] = [{"token": []}]
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            for status, answer in operation["responses"].items():
-                if int(status) >= 400 and "content" in answer:
-                    answer["content"] = {MEDIA_TYPE: next(iter(answer["content"].values()))}
+    operations = [one for methods in schema["paths"].values() for one in methods.values()]
+    for status, answer in (pair for one in operations for pair in one["responses"].items()):
+        if int(status) >= 400:
+            answer["content"] = {MEDIA_TYPE: next(iter(answer["content"].values()))}
     for name in ("HTTPValidationError", "ValidationError"):
         schema["components"].get("schemas", {}).pop(name, None)
     return schema

@@ -7,7 +7,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as HttpTools
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from syncd.core import limits
 from syncd.web.headers import HEADERS, NO_STORE
@@ -22,12 +23,12 @@ class RefusedHead(Exception):
     """The head of a request is not taken; raised inside the parser's callbacks."""
 
 
-class Protocol(HttpToolsProtocol):
+class Connection(HttpTools):
     """One connection. Each server makes a class of its own with `protocol`."""
 
     head_seconds: ClassVar[float] = limits.BODY_SECONDS
     most_waiting: ClassVar[int] = WAITING
-    waiting: ClassVar[dict["Protocol", None]] = {}  # in order of arrival; touched by one event loop
+    waiting: ClassVar[dict["Connection", None]] = {}  # in order of arrival; touched by one event loop
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -160,9 +161,11 @@ class Protocol(HttpToolsProtocol):
         self.loop.call_later(LINGER, self.transport.close)
 
 
-def protocol(head_seconds: float = limits.BODY_SECONDS, most_waiting: int = WAITING) -> type[Protocol]:
+def protocol(head_seconds: float = limits.BODY_SECONDS, most_waiting: int = WAITING) -> type[Connection]:
     """Return the protocol of one server, which counts only that server's connections."""
-    return type("Protocol", (Protocol,), {"head_seconds": head_seconds, "most_waiting": most_waiting, "waiting": {}})
+    return type(
+        "Connection", (Connection,), {"head_seconds": head_seconds, "most_waiting": most_waiting, "waiting": {}}
+    )
 
 
 def judge(url: bytes, headers: list[tuple[bytes, bytes]], version: str) -> int | None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from syncd.core import limits
 from syncd.web.headers import HEADERS
-from syncd.web.protocol import Protocol, judge, protocol
+from syncd.web.protocol import Connection, judge, protocol
 from syncd.web.serve import Server
 from tests.web.raw import Wire, ask, serving, wire
 
@@ -321,7 +321,7 @@ def test_the_oldest_unfinished_head_makes_room_for_the_next(echo: Echo) -> None:
 
 def test_servers_do_not_count_each_others_connections() -> None:
     one, other = protocol(), protocol(1.0)
-    assert one.waiting is not other.waiting is not Protocol.waiting
+    assert one.waiting is not other.waiting is not Connection.waiting
     assert (one.head_seconds, other.head_seconds) == (limits.BODY_SECONDS, 1.0)
 
 
