@@ -24,8 +24,8 @@ from syncd.core.ids import AccountId, AgentId, VisitId
 from syncd.core.visit import Contact, Slot, Visit
 from syncd.flows.book import Booking
 from syncd.flows.context import AccountParts, Context
-from syncd.store import Tx, open_store
-from syncd.store.queue import Notice, Work
+from syncd.store import Store, Tx, open_store
+from syncd.store.queue import Notice, Work, WorkKind
 from syncd.store.visits import Cause
 from syncd.web.counts import Counts
 from syncd.web.hooks import Hooks
@@ -42,12 +42,20 @@ REMOTE_LENGTH = timedelta(minutes=20)
 class Stage:
     """One installation of syncd and the world around it."""
 
-    def __init__(self, directory: Directory | None = None, *, seed: int = 0, start: datetime = town.START) -> None:
-        self.clock = VirtualClock(start, seed)
+    def __init__(
+        self,
+        directory: Directory | None = None,
+        *,
+        seed: int = 0,
+        start: datetime = town.START,
+        clock: VirtualClock | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.clock = clock or VirtualClock(start, seed)
         self.outside = World(self.clock)
         self.reaper = Reaper()
         self.outside.applied = lambda call: self.reaper("C18")
-        self.store = open_store(":memory:", self.clock, inline=True)
+        self.store = store or open_store(":memory:", self.clock, inline=True)
         self.counts = Counts()
         self.ctx = self._context(directory or town.directory())
         self.hooks = Hooks(lambda: self.ctx, self.counts)
@@ -128,11 +136,16 @@ class Stage:
 
     # -- webhooks
 
-    def post(self, post: Post) -> int:
+    def post(self, post: Post, key: str = "memory") -> int:
         """Deliver one webhook call through the real hook route; returns the status."""
-        response = self.hooks.judge(self.ctx, town.SCHEDULER, signed("memory", post.body), post.body)
+        response = self.hooks.judge(self.ctx, town.SCHEDULER, signed(key, post.body), post.body)
         self.answers.append(response.status_code)
         return response.status_code
+
+    def pushed(self, agent: str) -> None:
+        """Let a calendar's push say that something changed, whether or not anything did."""
+        ref, now = self.ref(agent), self.clock.now()
+        self.store.write(lambda tx: tx.queue.touch(WorkKind.PULL, ref.id, now, group=ref.account))
 
     def post_all(self) -> None:
         """Deliver everything that the scheduler has sent and nobody has delivered yet."""
@@ -151,11 +164,20 @@ class Stage:
             runner.poll_all(self.ctx, now)
             self._beat_at = now + self.ctx.policy.poll_every
 
-    def settle(self, most: int = 2_000) -> int:
-        """Run everything that is due now; returns how much that was."""
-        ran = runner.drain(self.ctx, most=most)
+    def settle(self, most: int = 2_000, kinds: Sequence[WorkKind] | None = None) -> int:
+        """Run everything that is due now, or everything of some kinds; returns how much that was."""
+        ran = runner.drain(self.ctx, most=most) if kinds is None else self._settle(kinds)
         assert ran < most, f"never quiet: {self.due()}"
         return ran
+
+    def _settle(self, kinds: Sequence[WorkKind]) -> int:
+        ran = 0
+        while True:
+            claim = self.store.write(lambda tx: tx.queue.claim(self.clock.now(), runner.LEASE, kinds=kinds))
+            if not claim:
+                return ran
+            runner.run_one(self.ctx, claim[0])
+            ran += 1
 
     def cycle(self) -> int:
         """One round of pull, reconcile and publish, hooks included."""
@@ -174,8 +196,7 @@ class Stage:
 
     def restart(self) -> None:
         """Die and come back: only what was committed is still there."""
-        image = self.store.snapshot()
-        self.store.load(image)
+        self.store.load(self.store.snapshot())
         self.store.write(lambda tx: tx.queue.release_leases())
         runner.sweep(self.ctx, self.clock.now())
 

@@ -1,4 +1,4 @@
-"""Killed at every point of every story, and once more on the way back: the end is the one that no kill would have had."""
+"""Killed at every point of every story, and again on the way back: the end is the one that no kill would have had."""
 
 from collections.abc import Callable
 from datetime import timedelta
