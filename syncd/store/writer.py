@@ -111,9 +111,10 @@ class Committer:
         except BaseException as error:  # whatever it is belongs to the caller and is raised there
             if _is_storage(error):
                 raise
-            if not self._connection.in_transaction:  # as a full disk may do it, unnoticed by the function
-                raise sqlite3.OperationalError("the transaction ended under way") from error
             job.error = error
+        if not self._connection.in_transaction:  # the function hid an error from us
+            raise sqlite3.OperationalError("the transaction ended under way, as it does on a full disk") from job.error
+        if job.error is not None:
             self._connection.execute("ROLLBACK TO job")
         else:
             self._changed = self._changed or self._connection.total_changes != changes

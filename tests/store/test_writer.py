@@ -207,7 +207,7 @@ def test_f24_a_function_cannot_hide_a_full_disk(tmp_path: Path) -> None:
     engine: Any = store._engine
     pages = engine._connection.execute("PRAGMA page_count").fetchone()[0]
     engine._connection.execute(f"PRAGMA max_page_count = {pages + 3}")
-    with pytest.raises(StoreUnwritable):
+    with pytest.raises(StoreUnwritable, match="ended under way"):
         store.write(swallow)
     with store.read() as tx:
         assert tx.queue.next_due() is None
