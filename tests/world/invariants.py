@@ -25,6 +25,7 @@ Row = sqlite3.Row
 Span = tuple[int, int]
 FREE = {Signal.FREE, Signal.DECLINED, Signal.CANCELLED, Signal.WORKING_ELSEWHERE}
 FINAL = {"done", "stale", "conflict", "dead", "unwanted"}
+BUFFER = 600  # seconds after every visit of the town
 ACTIVE = "state IN ('pending', 'confirmed')"
 STANDING = {"account_down", "sign_in", "silent", "unreadable", "suspect", "attention"}  # over once the trouble is
 
@@ -66,6 +67,8 @@ class Judge:
         self._history_is_whole(visits)
         self._news_never_goes_back(visits)
         self._conflicts_are_shown(visits)
+        self._ended_is_ended(visits)
+        self._nobody_is_fought()
         self._hold("I5", not self._stage.outside.trespasses(), self._stage.outside.trespasses())
         self._hold("I11", not self._stage.outside.hasty, self._stage.outside.hasty)
         while self._stage.offers:
@@ -80,6 +83,8 @@ class Judge:
         for one in visits:
             active = one["state"] in ("pending", "confirmed")
             self._hold("I1", active or not one["holds"], f"{one['id']} is {one['state']} and holds")
+            guarded = (one["guard_start"], one["guard_end"]) == (one["start_at"], one["end_at"] + BUFFER)
+            self._hold("I1", guarded, f"{one['id']} holds no buffer")
 
     def _history_is_whole(self, visits: list[Row]) -> None:
         found = {
@@ -99,6 +104,19 @@ class Judge:
                 "I8", source != one["source_id"] or _order(told) >= _order(newest), f"{one['id']} {newest} {told}"
             )
             self._marks[one["id"]] = (one["source_id"] or "", told)
+
+    def _ended_is_ended(self, visits: list[Row]) -> None:
+        """No visit that is still to come goes by a booking that ended for good (F7)."""
+        dead = {row[0] for row in self.rows("SELECT source_id FROM tombstone")}
+        for one in visits:
+            ahead = one["state"] in ("pending", "confirmed") and one["start_at"] > self._now
+            self._hold("F7", not ahead or one["source_id"] not in dead, f"{one['id']} came back from the dead")
+
+    def _nobody_is_fought(self) -> None:
+        """At most three rewrites of one entry in a day (F34)."""
+        for row in self.rows("SELECT subject, rewrites FROM published WHERE rewrites <> '[]'"):
+            lately = [one for one in json.loads(row["rewrites"]) if _moment(one) > self._now - 86_400]
+            self._hold("F34", len(lately) <= 3, f"{row['subject']} was written back {len(lately)} times")
 
     def _conflicts_are_shown(self, visits: list[Row]) -> None:
         tasks = {
@@ -151,13 +169,14 @@ class Judge:
         )
         return {row[0] for row in (*known, *ours)}
 
-    def after_reading(self, calendar: str, before: set[str], released: bool) -> None:
-        """I10: one reading removes little, unless somebody released it."""
+    def after_reading(self, calendar: str, before: set[str], *, released: bool, lied: bool) -> None:
+        """I10 F13: one reading removes little unless released, and nothing that stands there unless it was lied to."""
         lost = before - self.standing(calendar)
         there = self._stage.outside.shelf(*calendar.split("/", 1)).entries
-        removed = [one for one in lost if one not in there or not self._is_still_busy(there[one])]
-        allowed = max(2, 0.2 * len(before))
-        self._hold("I10", released or len(lost) <= allowed or len(removed) < len(lost), f"{calendar} lost {lost}")
+        standing = [one for one in lost if one in there and self._is_still_busy(there[one])]
+        deleted = [one for one in lost if one not in there or one in standing]
+        self._hold("I10", released or len(deleted) <= max(2, 0.2 * len(before)), f"{calendar} lost {deleted}")
+        self._hold("F13", lied or not standing, f"{calendar} lost what stands there: {standing}")
 
     def _is_still_busy(self, entry: Entry) -> bool:
         return any(int(span.end.timestamp()) > self._now for span in entry.spans) and not entry.signals & FREE
@@ -176,6 +195,8 @@ class Judge:
             else:
                 self._blocks_are_true(ref)
         self._messages_follow_history()
+        self._wishes_were_made()
+        self._merges_are_three_ways()
         self._alerts_are_over()
         due = plan(self._stage.ctx, self._stage.clock.now())
         self._hold("I18", not due, due)
@@ -205,9 +226,21 @@ class Judge:
                 )
                 self._hold("truth", found[0]["source_id"] == booking, f"{booking} is not what its visit goes by")
                 told = json.loads(found[0]["details"])["remote"]
+                self._no_second_entry(found[0], now.calendar_entry)
                 self._hold("truth", _stamp(told["interval"]) == _span(now.interval), f"{booking} {told} {now.interval}")
             elif found and found[0]["source_id"] == booking and found[0]["end_at"] > self._now:
                 self._hold("truth", found[0]["state"] == "cancelled", f"booking {booking} ended, its visit did not")
+
+    def _no_second_entry(self, visit: Row, entry: str | None) -> None:
+        """Where the scheduler's own entry stands in the host's calendar, none of ours does (S08)."""
+        agent = self._stage.ctx.directory.agents.get(AgentId(visit["agent_id"] or ""))
+        if agent is None or visit["state"] == "conflict" or visit["end_at"] <= self._now:
+            return
+        shelves = [self._stage.outside.shelf(ref.account, ref.name) for ref in agent.calendars]
+        theirs = any(one.uid == entry for shelf in shelves for one in shelf.entries.values())
+        ours = [one for shelf in shelves for one in shelf.entries.values() if one.tag == f"visit:{visit['id']}"]
+        ours = [one for one in ours if one.author is Author.SYNCD]
+        self._hold("S08", not (theirs and ours), f"{visit['id']} stands twice: {ours}")
 
     def _wanted(self, ref: CalendarRef) -> dict[str, Row]:
         sql = f"SELECT * FROM visit WHERE agent_id = ? AND {ACTIVE} AND end_at > ?"
@@ -253,12 +286,12 @@ class Judge:
         rows = self.rows("SELECT agent_id FROM visit WHERE id = ?", visit)
         return bool(rows) and rows[0][0] not in self._stage.ctx.directory.agents
 
-    def _strangers(self, ref: CalendarRef) -> Iterator[Span]:
-        """Yield the busy time of everything in a calendar that is not an entry of ours."""
+    def _strangers(self, ref: CalendarRef, *, copies: bool = True) -> Iterator[Span]:
+        """Yield the busy time of everything in a calendar that is not an entry of ours; `copies` made by others too."""
         shelf = self._stage.outside.shelf(ref.account, ref.name)
         ours = {row[0] for row in self.rows("SELECT remote_id FROM published WHERE calendar = ?", ref.id)}
         for entry in shelf.entries.values():
-            if entry.remote_id in ours or entry.signals & FREE:
+            if entry.remote_id in ours or entry.signals & FREE or (entry.copied and not copies):
                 continue
             spans = [_span(span) for span in entry.spans]
             yield from (span for span in spans if not self._is_copy_in_place(entry, span))
@@ -290,7 +323,7 @@ class Judge:
             span
             for other in agent.calendars
             if other.role is not CalendarRole.MIRROR
-            for span in self._strangers(other)
+            for span in self._strangers(other, copies=False)
         }
         own = f"SELECT start_at, end_at FROM visit WHERE agent_id = ? AND {ACTIVE} AND source_account = 'api'"
         busy |= {(row[0], row[1]) for row in self.rows(own, ref.agent)}
@@ -316,6 +349,21 @@ class Judge:
         }
         self._hold("I6", ended == said, f"cancelled {ended - said} untold, told {said - ended} for nothing")
 
+    def _wishes_were_made(self) -> None:
+        """What is said to be an agent's doing in the calendar was done there by a person (I7)."""
+        for row in self.rows("SELECT visit_id, note FROM history WHERE source = 'calendar'"):
+            acted = self._stage.deleted if row["note"].startswith("deleted") else self._stage.dragged
+            self._hold("I7", f"visit:{row['visit_id']}" in acted, f"{row['visit_id']}: nobody {row['note']}")
+
+    def _merges_are_three_ways(self) -> None:
+        """A scheduler moves a visit only when its own booking moved: what was changed here stays."""
+        for row in self.rows("SELECT * FROM history WHERE actor LIKE 'scheduler:%' AND before IS NOT NULL"):
+            before, after = json.loads(row["before"]), json.loads(row["after"])
+            told = (before.get("remote", {}).get("interval"), after.get("remote", {}).get("interval"))
+            revived = before.get("state") == "cancelled"
+            holds = "interval" not in after or revived or told[0] != told[1]
+            self._hold("truth", holds, f"{row['visit_id']} version {row['version']} undid a change made here")
+
     def _alerts_are_over(self) -> None:
         rows = self.rows("SELECT kind, about FROM notice WHERE channel = 'alert' AND state = 'open'")
         left = {"cal/caro-publish"} - {ref.id for ref in self._stage.ctx.directory.calendars()}
@@ -334,6 +382,10 @@ def _span(interval: Any) -> Span:
 def _stamp(value: dict[str, str]) -> Span:
     """Read an interval as the store wrote it."""
     return _seconds(value["start"]), _seconds(value["end"])
+
+
+def _moment(told: str | int) -> float:
+    return told if isinstance(told, int) else datetime.fromisoformat(told).timestamp()
 
 
 def _seconds(value: str) -> int:

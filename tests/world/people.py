@@ -172,6 +172,11 @@ class People:
         first = self.span()
         self._calendar().add(*(first.shift(timedelta(days=7 * week)) for week in range(20)), title="Reunión")
 
+    def do_add_copy_of_others(self) -> None:
+        """Somebody else mirrors busy time into Ana's private calendar."""
+        ref = next(one for one in self._full.agents[AgentId("ana")].calendars if one.role.value == "busy")
+        self._stage.outside.shelf(ref.account, ref.name).add(self.span(), title="Busy", copied=True)
+
     def do_move_event(self) -> None:
         found = self._entry(Author.PERSON)
         if found is not None:
@@ -190,6 +195,7 @@ class People:
     def do_drag_our_entry(self) -> None:
         found = self._entry(Author.SYNCD)
         if found is not None and found[1].tag is not None and found[1].tag.startswith("visit:"):
+            self._stage.dragged.add(found[1].tag)
             length = found[1].spans[0].length
             start = self.start()
             found[0].drag(found[1].remote_id, Interval(start, start + length))
@@ -197,6 +203,7 @@ class People:
     def do_delete_our_entry(self) -> None:
         found = self._entry(Author.SYNCD)
         if found is not None:
+            self._stage.deleted.add(found[1].tag or "")
             found[0].drop(found[1].remote_id)
 
     def do_edit_our_entry(self) -> None:

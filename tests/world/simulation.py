@@ -202,8 +202,14 @@ class Simulation:
             self._run_one(work)
             return
         before, released = self.judge.standing(work.key), self._is_released(work.key)
+        lies = self._lies()
         self._run_one(work)
-        self.judge.after_reading(work.key, before, released)
+        self.judge.after_reading(work.key, before, released=released, lied=self._lies() > lies)
+
+    def _lies(self) -> int:
+        """Count the answers so far that looked true and were not."""
+        struck = self.stage.outside.faults.struck
+        return struck[Fault.EMPTY] + struck[Fault.STALE]
 
     def _is_released(self, calendar: str) -> bool:
         suspect = self.judge.rows("SELECT suspect_since FROM calendar WHERE name = ?", calendar)

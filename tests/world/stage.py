@@ -61,6 +61,8 @@ class Stage:
         self.hooks = Hooks(lambda: self.ctx, self.counts)
         self.answers: list[int] = []
         self.accepted: set[str] = set()  # keys of the deliveries that were answered 204
+        self.dragged: set[str] = set()  # tags of entries of ours that a person moved, and deleted
+        self.deleted: set[str] = set()
         self.offers: list[tuple[datetime, list[Slot]]] = []  # what was offered and is still to be judged
         self._beat_at = self._sweep_at = start
         for agent in self.ctx.directory.agents:
