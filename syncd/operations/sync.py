@@ -9,7 +9,7 @@ from syncd.operations.status import account_state, source_state
 from syncd.runner import sweep, try_logins_again
 from syncd.workers import Workers
 
-ROUND_SECONDS = 900.0  # for one round of everything
+ROUND_SECONDS = 300.0  # for one round of everything
 RETRIES = timedelta(seconds=20)  # how long what failed is waited for without --once
 
 

@@ -13,7 +13,6 @@ from syncd.ports import Push, Subscription
 from syncd.runner import sweep
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, Notice, StoredDelivery, WorkKind
-from syncd.web.feeds import feed_url
 
 SYNCD = AccountId("syncd")
 MOST = 1_000
@@ -243,5 +242,7 @@ def password_set(desk: Desk, *, agent: str, password: str) -> Answer:
 
 def feed(desk: Desk, *, agent: str) -> Answer:
     """Return the address of an agent's own visits as a feed. Who has it can read them."""
+    from syncd.web.feeds import feed_url
+
     found = agent_named(desk.directory, agent)
     return Answer(body={"agent": found.id, "url": feed_url(desk.context, desk.link_key(), found.id)})

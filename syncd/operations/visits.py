@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from pydantic import ValidationError
-
 from syncd.control import Answer
 from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, VisitId
 from syncd.core.visit import (
@@ -25,9 +23,6 @@ from syncd.flows.book import Booking, act, book
 from syncd.flows.show import history_json, refused_json, visit_json
 from syncd.operations.desk import Desk, Misused, agent_named, project_named, read_moment, read_window, unknown
 from syncd.store import Tx
-from syncd.web.api_models import BookerIn
-from syncd.web.problems import PROBLEMS, Problem, type_of
-from syncd.web.words import contact_of
 
 CLI = AccountId("cli")
 SHOWN_AHEAD = timedelta(days=30)
@@ -115,6 +110,13 @@ def booked(
 
 
 def _contact(desk: Desk, name: str, email: str, phone: str | None) -> Contact:
+    """Read who comes, within the limits of the API. Its models are costly to import: only a booking needs them."""
+    from pydantic import ValidationError
+
+    from syncd.web.api_models import BookerIn
+    from syncd.web.problems import Problem
+    from syncd.web.words import contact_of
+
     try:
         return contact_of(BookerIn(name=name, email=email, phone=phone), desk.directory)
     except ValidationError as error:
@@ -179,4 +181,6 @@ def refusal(refused: Refused) -> str:
 
 def reason_words(reason: str) -> str:
     """Return the sentence of one reason."""
+    from syncd.web.problems import PROBLEMS, type_of
+
     return PROBLEMS.get(type_of(reason), (0, reason))[1]
