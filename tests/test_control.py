@@ -254,8 +254,9 @@ def test_another_user_is_not_heard_even_where_the_file_lets_them_in(path: Path) 
         "os.setuid(65534)\n"
         "other = socket.socket(socket.AF_UNIX)\n"
         "other.connect('control.sock')\n"
-        'other.sendall(b\'{"name": "plan"}\\n\')\n'
-        "try: sys.exit(other.recv(100) != b'')\n"
+        "try:\n"
+        ' other.sendall(b\'{"name": "plan"}\\n\')\n'
+        " sys.exit(other.recv(100) != b'')\n"
         "except ConnectionError: sys.exit(0)\n"
     )
     with serving(path, perform):
