@@ -1,7 +1,7 @@
 """The caldav library at work: who the login is, where its calendars live, and what is known of its server's kind.
 
 The library never opens a socket here: it speaks through our own transport, with our deadline, size cap, origin rule and
-credentials, and sees only XML that our reader has accepted. The hot path does without it (docs/decisions/0020).
+credentials, and sees only XML that our reader has accepted. The hot path does without it (docs/decisions/0015).
 """
 
 import functools

@@ -403,7 +403,7 @@ def test_bodies_too_large_for_one_answer_are_asked_in_halves(stage: LiarStage) -
     ids = fill(stage, 8)
     listing(stage)
     big = stage.add(at(30), "x" * 9000)
-    http = stage.calendar._reading.account.http  # type: ignore[attr-defined]
+    http = stage.calendar.reading.account.http  # type: ignore[attr-defined]
     http.body_cap = 6000
     found = {one.remote_id: one for page in listing(stage) for one in page.changed}
     assert set(found) == {*ids, big}
