@@ -1,6 +1,6 @@
 """Writes iCalendar: the entries we put into calendars, and feeds. Must not know where the text goes.
 
-Whatever a client typed is text here and nothing else: one escaper, folded lines, no parameters made of strangers' words.
+Whatever a client typed is text here, nothing else: one escaper, folded lines, no parameters made of strangers' words.
 """
 
 import re
