@@ -153,3 +153,12 @@ def test_i7_a_chain_shows_a_row_taken_out_moved_or_made_up() -> None:
     assert broken_links(whole[1:]) == ["a"]
     assert broken_links([whole[0], whole[1], whole[2] | {"version": 4}, whole[3]]) == ["a"]
     assert broken_links([*whole[:3], whole[3] | {"hash": "0" * 64}]) == ["b"]
+
+
+def test_i7_a_row_forged_together_with_its_own_hash_breaks_the_chain_after_it() -> None:
+    history = chained()
+    forged = history[1] | {"actor": "forged"}
+    history[1] = forged | {"hash": link(str(history[0]["hash"]), forged)}
+    assert broken_links(history) == ["a"]
+    alone = history[:2]
+    assert broken_links(alone) == []  # of the last row only the visit's own version speaks
