@@ -125,14 +125,17 @@ def test_p4_another_visit_s_entry_at_our_row_s_address_is_left_alone(stage: Liar
     assert stage.hands.get(known.remote_id) == text
 
 
-def test_f57_a_person_s_copy_is_never_taken_for_ours(stage: LiarStage) -> None:
-    copy = f"{stage.inside}copy.ics"
-    text = stranger(stage, copy, uid="copy@phone", more="X-SYNCD-SUBJECT:visit:v1\nX-VISIT-ID:v1")
-    assert stage.calendar.find(KEY, "visit-v1@syncd") is None
-    known = put(stage)
-    assert known.remote_id != copy
-    stage.calendar.delete(known)
-    assert stage.hands.get(copy) == text
+@pytest.mark.parametrize("searches", [True, False])
+def test_f57_a_person_s_copy_is_never_taken_for_ours(searches: bool) -> None:
+    with lying(Flavour(searches=searches)) as liar:
+        stage = LiarStage(liar)
+        copy = f"{stage.inside}copy.ics"
+        text = stranger(stage, copy, uid="copy@phone", more="X-SYNCD-SUBJECT:visit:v1\nX-VISIT-ID:v1")
+        assert stage.calendar.find(KEY, "visit-v1@syncd") is None
+        known = put(stage)
+        assert known.remote_id != copy
+        stage.calendar.delete(known)
+        assert stage.hands.get(copy) == text
 
 
 def test_an_entry_whose_marks_a_client_dropped_is_still_ours_by_its_uid(stage: LiarStage) -> None:
