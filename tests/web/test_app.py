@@ -52,6 +52,12 @@ def test_every_answer_carries_the_security_headers(stage: Stage, method: str, pa
 
 
 def test_the_policy_is_the_one_of_the_security_bar() -> None:
+    assert {name: value for name, value in HEADERS.items() if name != "Content-Security-Policy"} == {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    assert HEADERS["Content-Security-Policy"] == CSP
     assert CSP == (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
