@@ -24,6 +24,7 @@ ACTIONS: Final = frozenset(
         "beat_failed",
         "command",
         "control_left",
+        "egress_refused",
         "fork_found",
         "left_in_hand",
         "reload_refused",
