@@ -8,7 +8,7 @@ from syncd.clock import Clock
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
 from syncd.flows.kept import KeptStarts
-from syncd.ports import Calendar, Delivery, Home, Push, Scheduler
+from syncd.ports import Calendar, Changes, Delivery, FreeBusy, Home, Push, Scheduler, Watch
 from syncd.store import Store
 
 
@@ -23,6 +23,9 @@ class AccountParts:
     scheduler: Callable[[], Scheduler] | None = None
     push: Callable[[], Push] | None = None
     hook: Callable[[Sequence[tuple[str, str]], bytes, datetime], Delivery] | None = None  # raises BadSignature
+    watch: Callable[[CalendarRef], Watch] | None = None
+    free_busy: Callable[[CalendarRef], FreeBusy] | None = None
+    changes: Callable[[], Changes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
