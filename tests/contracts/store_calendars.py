@@ -135,6 +135,18 @@ class EntriesContract:
         with store.read() as tx:
             assert tx.calendars.etags(HOME) == {"e1": "5", "free": "1"}
 
+    def test_a_changed_entry_leaves_nothing_of_its_old_time(self, store: Store) -> None:
+        put(store, entry("other", (0, 20)))
+        for spans in (((0, 20), (90, 95)), ((0, 25), (30, 40), (50, 60)), ((200, 220),), (), ((5, 6),)):
+            put(store, entry("e1", *spans))
+            with store.read() as tx:
+                found = tx.calendars.blocks([HOME], span(-999, 999))
+                assert tuple(one.interval for one in found if one.remote_id == "e1") == tuple(
+                    span(*one) for one in spans
+                )
+                assert [one.interval for one in found if one.remote_id == "other"] == [span(0, 20)]
+            assert store.check() == []
+
     def test_whether_a_block_is_all_day_or_copied_is_a_change(self, store: Store) -> None:
         plain = entry("e1", (0, 20))
         put(store, plain)
