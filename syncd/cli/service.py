@@ -1,6 +1,7 @@
 """Commands about the service itself: run it, check its configuration and its health, play the demo."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,9 @@ def add_to(app: typer.Typer) -> None:
     config = new_app("The configuration as a format.")
     command(config, "schema", example="syncd config schema > syncd.schema.json")(schema)
     app.add_typer(config, name="config")
+    command(app, "egress", example="syncd egress -c /etc/syncd/config.toml --listen /run/syncd-egress/proxy.sock")(
+        egress
+    )
     command(app, "demo", example="syncd demo --once")(demo)
 
 
@@ -106,6 +110,25 @@ def schema(at: Session) -> int:
 
     print_json(config_schema())
     return DONE
+
+
+def egress(
+    at: Session,
+    listen: Annotated[
+        Path | None, typer.Option("--listen", metavar="PATH", help="A UNIX socket; else the one that systemd passes.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="HOST:PORT", help="A further place; repeatable.")
+    ] = None,
+) -> int:
+    """Run the broker of the hardened installation.
+
+    It opens tunnels to the accounts' hosts and to nothing else; the daemon then needs no way out of its own.
+    """
+    from syncd import egress as broker
+
+    words = ["--config", str(at.config_file), *(word for one in allow or [] for word in ("--allow", one))]
+    return broker.main([*words, "--listen", str(listen)] if listen is not None else words)
 
 
 def demo(
