@@ -1,11 +1,12 @@
 """The two sides that G13 compares, each as a process of its own: our connector, and vdirsyncer.
 
-`python -m bench.caldav_sides start|first|quiet|changed url user password folder` runs ours and prints what it did.
+`python -m bench.caldav_sides first|quiet|changed url user password folder` runs ours and prints what it did.
 """
 
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,14 +74,12 @@ def configure_peer(url: str, login: tuple[str, str], folder: Path) -> None:
 
 
 def main(what: str, url: str, user: str, password: str, folder: str) -> None:
-    """Read as the daemon does, keep what it would keep, print what it took; `start` does nothing."""
+    """Read as the daemon does, keep what it would keep, print what it took."""
     settings = CaldavSettings.model_validate({"url": url, "username": user, "password": password})
     env = Environment(clock=SystemClock(), secret=str.encode)
     assert SPEC.calendar is not None and SPEC.home is not None
-    use = CalendarUse(name=NAME, time_zone="America/Santiago")
-    if what == "start":
-        SPEC.calendar(ACCOUNT, settings, env, use)
-        return
+    calendar = SPEC.calendar(ACCOUNT, settings, env, CalendarUse(name=NAME, time_zone="America/Santiago"))
+    begun = time.process_time()  # everything is loaded, as in a daemon that runs
     http = account_of(ACCOUNT, settings, env).http
     received = _count_bytes(http)
     place, store = Path(folder) / "place.json", Path(folder) / "entries.json"
@@ -88,7 +87,7 @@ def main(what: str, url: str, user: str, password: str, folder: str) -> None:
     marks = SPEC.home(ACCOUNT, settings, env, [NAME]).marks()
     if marks[NAME] != mark:
         entries = json.loads(store.read_text()) if store.exists() else {}
-        for page in SPEC.calendar(ACCOUNT, settings, env, use).changes(cursor, WINDOW):
+        for page in calendar.changes(cursor, WINDOW):
             for one in page.changed:
                 times = [event.interval.epoch for event in one.events if event.interval is not None]
                 entries[one.remote_id] = [one.etag, times]
@@ -98,7 +97,7 @@ def main(what: str, url: str, user: str, password: str, folder: str) -> None:
         store.write_text(json.dumps(entries))
         place.write_text(json.dumps([page.cursor, page.mark, size]))
     told = {"what": what, "requests": http.requests, "bytes": sum(received), "entries": size}
-    print(json.dumps(told | {"kib": _high_water()}))
+    print(json.dumps(told | {"cycle": time.process_time() - begun, "kib": _high_water()}))
 
 
 def _count_bytes(http: Http) -> list[int]:
