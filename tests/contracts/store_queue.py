@@ -98,6 +98,13 @@ class WorkContract:
         assert finish(store, work)
         assert claim(store, at(99)) == []
 
+    def test_i11_work_kept_for_later_is_not_due_early(self, store: Store) -> None:
+        touch(store, "a")
+        later = at(7) + timedelta(microseconds=1)
+        finish(store, claim(store)[0], later)
+        due = next_due(store)
+        assert due is not None and later <= due <= later + timedelta(seconds=1)
+
     def test_what_is_touched_while_leased_is_due_again(self, store: Store) -> None:
         touch(store, "a")
         [work] = claim(store)

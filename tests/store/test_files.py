@@ -390,6 +390,22 @@ def test_a_damaged_store_can_be_restored_over(tmp_path: Path) -> None:
     assert (tmp_path / "syncd.db.replaced").read_bytes() == b"ruined"
 
 
+def test_the_journal_of_a_replaced_store_is_not_read_into_the_restored_one(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    store = opened(path)
+    save(store, visit("v1", 0, 20))
+    store.backup(tmp_path / "copy.db")
+    save(store, visit("v2", 30, 50))
+    journal = (tmp_path / "syncd.db-wal").read_bytes()  # as a process that was killed leaves it
+    store.close()
+    path.write_bytes(b"ruined")
+    (tmp_path / "syncd.db-wal").write_bytes(journal)
+    restore(tmp_path / "copy.db", path, CLOCK)
+    again = opened(path)
+    assert names(again) == ["v1"] and again.check() == []
+    again.close()
+
+
 @pytest.mark.parametrize("content", [b"ruined", b"", None])
 def test_what_is_no_good_copy_is_not_restored(tmp_path: Path, content: bytes | None) -> None:
     path, copy = tmp_path / "syncd.db", tmp_path / "copy.db"
