@@ -17,20 +17,20 @@ from connectors._json import strict_json
 from connectors._signature import check_hmac, only_header
 from syncd.core.ids import AccountId
 from syncd.errors import BadSignature, Unreadable
-from syncd.ports import Delivery, Touch
+from syncd.ports import Call, Delivery, Touch
 
 HEADER = "Calendly-Webhook-Signature"
 WANTED = ("invitee.created", "invitee.canceled", "invitee_no_show.created", "invitee_no_show.deleted")
 _STAMP = re.compile(r"[0-9]{1,11}")
 
 
-def hook(account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime) -> Delivery:
+def hook(account: AccountId, settings: Any, call: Call) -> Delivery:
     """Verify and read one call. Raises BadSignature; a signed body that means nothing is an unreadable Delivery."""
     ours: CalendlySettings = settings
-    verify(ours, headers, body, now)
-    whole = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    verify(ours, call.headers, call.body, call.now)
+    whole = f"sha256:{hashlib.sha256(call.body).hexdigest()}"
     try:
-        return _read(account, ours, body, whole)
+        return _read(account, ours, call.body, whole)
     except Unreadable as why:
         return Delivery(key=whole, unreadable=str(why))
 

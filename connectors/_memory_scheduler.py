@@ -15,7 +15,7 @@ from syncd.core.ids import AccountId
 from syncd.core.interval import Interval
 from syncd.core.visit import Contact
 from syncd.errors import NotFound, Transient, Unreadable
-from syncd.ports import Delivery, RemoteBooking, Subscription, Touch
+from syncd.ports import Call, Delivery, RemoteBooking, Subscription, Touch
 
 HEADER = "Memory-Signature"
 
@@ -123,13 +123,13 @@ def signed(key: str, body: bytes) -> list[tuple[str, str]]:
     return [(HEADER, hmac.new(key.encode(), body, hashlib.sha256).hexdigest())]
 
 
-def hook(account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime) -> Delivery:
+def hook(account: AccountId, settings: Any, call: Call) -> Delivery:
     """Verify and read one call. Raises BadSignature; a signed body that means nothing is an unreadable Delivery."""
     keyed: Keyed = settings
-    check_hmac(keyed.signing_keys, body, only_header(headers, HEADER))
-    whole = hashlib.sha256(body).hexdigest()
+    check_hmac(keyed.signing_keys, call.body, only_header(call.headers, HEADER))
+    whole = hashlib.sha256(call.body).hexdigest()
     try:
-        told = strict_json(body)
+        told = strict_json(call.body)
     except Unreadable as why:
         return Delivery(key=whole, unreadable=str(why))
     if not isinstance(told, dict) or not isinstance(told.get("booking"), str):

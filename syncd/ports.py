@@ -206,11 +206,12 @@ class Touch:
 class Delivery:
     """What a verified webhook call amounts to: a key to recognise repeats, and names to look at.
 
+    Without a key there is nothing worth keeping: only the names are touched (a provider's "something changed").
     `unreadable` says why a signed body means nothing to us: kept as a dead letter. `event_type` is the scheduler's
     own id where the body tells it: what none of our projects uses need not be kept.
     """
 
-    key: str
+    key: str = ""
     touches: tuple[Touch, ...] = ()
     unreadable: str | None = None
     unwanted: bool = False  # understood, signed, and of no interest
@@ -222,9 +223,7 @@ class Delivery:
 class Hook(Protocol):
     """Verify and read one webhook call; pure. Raises BadSignature."""
 
-    def __call__(
-        self, account: AccountId, settings: Any, headers: Sequence[tuple[str, str]], body: bytes, now: datetime
-    ) -> Delivery: ...
+    def __call__(self, account: AccountId, settings: Any, call: Call) -> Delivery: ...
 
 
 class FreeBusy(Protocol):
@@ -311,6 +310,7 @@ class ConnectorSpec:
     scheduler: Callable[[AccountId, Any, Environment], Scheduler] | None = None
     push: Callable[[AccountId, Any, Environment], Push] | None = None
     hook: Hook | None = None
+    hook_body: int = 256 * 2**10  # bytes of a call that are taken at most
     watch: Callable[[AccountId, Any, Environment, CalendarUse], Watch] | None = None
     free_busy: Callable[[AccountId, Any, Environment, CalendarUse], FreeBusy] | None = None
     changes: Callable[[AccountId, Any, Environment], Changes] | None = None

@@ -26,7 +26,7 @@ from syncd.flows.publish import publish
 from syncd.flows.pull import pull
 from syncd.flows.reconcile import agents_ahead, reconcile
 from syncd.flows.say import alert, recovered
-from syncd.flows.subscribe import renew
+from syncd.flows.watch import keep_called
 from syncd.log import bound, log
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, Work, WorkKind
@@ -40,7 +40,7 @@ HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.RECONCILE: reconcile,
     WorkKind.PUBLISH: publish,
     WorkKind.REMIND: expire,
-    WorkKind.RENEW: renew,
+    WorkKind.RENEW: keep_called,
     WorkKind.CANCEL: carry_cancellation,
 }
 
@@ -237,8 +237,9 @@ def sweep(ctx: Context, now: datetime) -> None:
     def touch(tx: Tx) -> None:
         _touch_polls(ctx, tx, now)
         for account, parts in ctx.accounts.items():
-            if parts.push is not None:
-                tx.queue.touch(WorkKind.RENEW, account, now, group=account)
+            watched = {ref.id for ref in ctx.directory.calendars() if ref.account == account} if parts.watch else set()
+            keys = [*([account] if parts.push is not None else []), *sorted(watched)]
+            tx.queue.touch_many(WorkKind.RENEW, keys, now, group=account)
         tx.queue.touch_many(WorkKind.RECONCILE, agents_ahead(ctx, tx, now), now)
 
     ctx.store.write(touch)

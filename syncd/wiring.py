@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -27,7 +27,20 @@ from syncd.errors import ConfigError, ConnectorError, StoreError, StoreUnwritabl
 from syncd.flows.context import AccountParts, Context
 from syncd.flows.sign_in import EMBEDDED, Passwords
 from syncd.log import log
-from syncd.ports import Calendar, CalendarUse, Check, ConnectorSpec, Environment, Home, Push, Scheduler
+from syncd.ports import (
+    Calendar,
+    CalendarUse,
+    Call,
+    Changes,
+    Check,
+    ConnectorSpec,
+    Delivery,
+    Environment,
+    Home,
+    Hook,
+    Push,
+    Scheduler,
+)
 from syncd.store import Store, open_store
 
 if TYPE_CHECKING:  # the web server takes half a second to import, and most commands need none
@@ -317,7 +330,13 @@ class Logins:
             name=ref.name,
             time_zone=self._directory.hours[agents[0].hours].time_zone,
             emails=frozenset(address.casefold() for address in emails),
+            subject=agents[0].email,
         )
+
+    def _for_calendars(
+        self, login: Login, make: Callable[[AccountId, Any, Environment, CalendarUse], T] | None
+    ) -> Callable[[CalendarRef], T] | None:
+        return None if make is None else lambda ref: make(login.id, login.settings, self._env, self.use_of(ref))
 
     def parts(self) -> dict[AccountId, AccountParts]:
         return {one.id: self._parts(one) for one in self._logins.values()}
@@ -328,6 +347,7 @@ class Logins:
         home: Callable[[], Home] | None = partial(spec.home, *args, names) if spec.home and names else None
         scheduler: Callable[[], Scheduler] | None = partial(spec.scheduler, *args) if spec.scheduler else None
         push: Callable[[], Push] | None = partial(spec.push, *args) if spec.push else None
+        changes: Callable[[], Changes] | None = partial(spec.changes, *args) if spec.changes else None
         return AccountParts(
             id=login.id,
             kind=spec.kind,
@@ -335,8 +355,17 @@ class Logins:
             home=home and once(home),
             scheduler=scheduler and once(scheduler),
             push=push and once(push),
-            hook=partial(spec.hook, login.id, login.settings) if spec.hook else None,
+            hook=partial(called, spec.hook, login, self._env) if spec.hook else None,
+            hook_body=spec.hook_body,
+            watch=self._for_calendars(login, spec.watch),
+            free_busy=self._for_calendars(login, spec.free_busy),
+            changes=changes and once(changes),
         )
+
+
+def called(hook: Hook, login: Login, env: Environment, call: Call) -> Delivery:
+    """Have an account's connector verify and read one webhook call."""
+    return hook(login.id, login.settings, replace(call, secret=env.secret))
 
 
 def logins_of(config: Config, inside: Inside | None) -> list[Login]:

@@ -21,6 +21,7 @@ from syncd.core.ids import AccountId, AgentId, ProjectId
 from syncd.core.interval import Interval
 from syncd.errors import BadSignature, ConfigError, StoreBusy, StoreError
 from syncd.flows.sign_in import set_password
+from syncd.ports import Call
 from syncd.runner import drain, sweep
 from syncd.web import dav
 from syncd.wiring import Installation, checks, config_schema, inspect, install, read_config
@@ -272,9 +273,11 @@ def test_a_hook_knows_its_account_and_its_keys(site: Site) -> None:
     hook = site.install().context.accounts[AccountId("desk")].hook
     assert hook is not None
     body, now = b'{"booking": "b1"}', datetime(2026, 5, 4, tzinfo=UTC)
-    assert [touch.key for touch in hook(signed("memory", body), body, now).touches] == ["desk|b1"]
+    assert [touch.key for touch in hook(Call(headers=signed("memory", body), body=body, now=now)).touches] == [
+        "desk|b1"
+    ]
     with pytest.raises(BadSignature):
-        hook(signed("another key", body), body, now)
+        hook(Call(headers=signed("another key", body), body=body, now=now))
 
 
 def test_the_parts_work_together(site: Site) -> None:

@@ -1,14 +1,14 @@
 """What every flow is handed: the store, who and what, the outside systems by name, and the clock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from syncd.clock import Clock
+from syncd.core import limits
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
 from syncd.flows.kept import KeptStarts
-from syncd.ports import Calendar, Changes, Delivery, FreeBusy, Home, Push, Scheduler, Watch
+from syncd.ports import Calendar, Call, Changes, Delivery, FreeBusy, Home, Push, Scheduler, Watch
 from syncd.store import Store
 
 
@@ -22,7 +22,8 @@ class AccountParts:
     home: Callable[[], Home] | None = None
     scheduler: Callable[[], Scheduler] | None = None
     push: Callable[[], Push] | None = None
-    hook: Callable[[Sequence[tuple[str, str]], bytes, datetime], Delivery] | None = None  # raises BadSignature
+    hook: Callable[[Call], Delivery] | None = None  # raises BadSignature
+    hook_body: int = limits.HOOK_BODY
     watch: Callable[[CalendarRef], Watch] | None = None
     free_busy: Callable[[CalendarRef], FreeBusy] | None = None
     changes: Callable[[], Changes] | None = None

@@ -14,7 +14,7 @@ from syncd.core.ids import AccountId, CalendarId
 from syncd.errors import Ambiguous, Permanent
 from syncd.flows.context import Context
 from syncd.flows.say import alert, recovered
-from syncd.flows.subscribe import DENIED, WATCH, callback
+from syncd.flows.subscribe import DENIED, WATCH, callback, renew
 from syncd.ports import Subscription, Watch
 from syncd.store import Tx
 
@@ -51,15 +51,23 @@ def watch(ctx: Context, calendar: CalendarId, now: datetime) -> datetime | None:
         return _denied(ctx, ref, str(error), now)
 
 
+def keep_called(ctx: Context, key: str, now: datetime) -> datetime | None:
+    """Keep alive what lets a provider call us: of a whole account, or of one calendar, as the key says."""
+    calendar = CalendarId(key)
+    return watch(ctx, calendar, now) if ctx.directory.calendar(calendar) else renew(ctx, key, now)
+
+
 def _keep_alive(ctx: Context, ref: CalendarRef, provider: Watch, held: Sequence[Held], now: datetime) -> datetime:
     live = [one for one in held if not one.is_over(now)]
     newest = live[-1] if live else None
+    if newest is not None and newest.due(now) > now and len(held) == 1:
+        return newest.due(now)  # nothing to do, and nothing asked: a look costs no request
     if newest is None or newest.due(now) <= now:
         newest = Held(subscription=_next(ctx, ref, provider, newest), since=now)
         # Remembered before the old one ends: its first call may come before ours is answered.
         ctx.store.write(lambda tx: _remember(tx, ref, [*held, newest], now))
     _clean(ctx, ref, provider, [one for one in held if one.subscription.id != newest.subscription.id], newest, now)
-    return min(newest.due(now), now + WATCH * 24)
+    return newest.due(now)
 
 
 def _next(ctx: Context, ref: CalendarRef, provider: Watch, newest: Held | None) -> Subscription:

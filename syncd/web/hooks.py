@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from syncd.core import limits
@@ -17,8 +17,9 @@ from syncd.errors import BadSignature
 from syncd.flows.context import Context
 from syncd.flows.keys import event_types_at, split_booking_key
 from syncd.flows.say import alert, recovered
+from syncd.flows.watch import live_calendar
 from syncd.log import log
-from syncd.ports import Delivery
+from syncd.ports import Call, Delivery
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, StoredDelivery, WorkKind
 from syncd.web.bodies import read_body
@@ -41,6 +42,7 @@ class Judged:
     account: AccountId
     keep: Keep | None
     refused: bool = False
+    delivery: Delivery | None = None  # a handshake, or a call that counts for nothing: there is nothing to write
 
 
 class Hooks:
@@ -60,9 +62,10 @@ class Hooks:
         account = AccountId(scope["path_params"]["account"])
         if account not in ctx.accounts or ctx.accounts[account].hook is None:
             raise Problem("not-found")
-        body = await read_body(scope, receive, limits.HOOK_BODY, self._body_seconds)
+        body = await read_body(scope, receive, ctx.accounts[account].hook_body, self._body_seconds)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        judged = self._verify(ctx, account, headers, body)
+        query = scope["query_string"].decode("latin-1")
+        judged = self._verify(ctx, account, self._call(ctx, account, headers, body, query))
         outcome: DeliveryState | Exception | None = None
         try:
             if judged.keep is not None:
@@ -78,7 +81,7 @@ class Hooks:
 
     def judge(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
         """Verify and store one call that was read whole, in this thread; the answer says whether it is durable."""
-        judged = self._verify(ctx, account, headers, body)
+        judged = self._verify(ctx, account, self._call(ctx, account, headers, body))
         outcome: DeliveryState | Exception | None = None
         try:
             if judged.keep is not None:
@@ -87,18 +90,29 @@ class Hooks:
             outcome = error
         return self._answer(ctx, judged, outcome) or Response(status_code=NO_CONTENT)
 
-    def _verify(self, ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes) -> Judged:
-        now = ctx.clock.now()
+    @staticmethod
+    def _call(
+        ctx: Context, account: AccountId, headers: Sequence[tuple[str, str]], body: bytes, query: str = ""
+    ) -> Call:
+        def live(subscription: str) -> str | None:
+            with ctx.store.read() as tx:
+                return live_calendar(tx, account, subscription)
+
+        return Call(headers=headers, body=body, now=ctx.clock.now(), query=query, live=live)
+
+    def _verify(self, ctx: Context, account: AccountId, call: Call) -> Judged:
         ctx.crashpoint("C1")
         hook = ctx.accounts[account].hook
         assert hook is not None  # noqa: S101 - looked at before the body was read
         try:
-            delivery = hook(headers, body, now)
+            delivery = hook(call)
         except BadSignature:
             alarming = self._counts.hook(account, "refused") == ALARM
-            return Judged(account, _alarm(account, now) if alarming else None, refused=True)
+            return Judged(account, _alarm(account, call.now) if alarming else None, refused=True)
         ctx.crashpoint("C2")
-        stored = _stored(ctx, account, headers, body, delivery, now)
+        if delivery.echo is not None or delivery.ignored is not None:
+            return Judged(account, None, delivery=delivery)
+        stored = _stored(ctx, account, call, delivery)
         look = self._counts.refused_in_a_row(account) >= ALARM or not self._counts.is_proven(account)
         ours = delivery.event_type is None or delivery.event_type in self._event_types_of(ctx, account)
         return Judged(account, lambda tx: _keep(ctx, tx, stored, ours=ours, look_for_alarm=look))
@@ -114,11 +128,23 @@ class Hooks:
         """Return what is said, None where the delivery is durable and there is nothing to say."""
         if judged.refused:  # that the alert could not be stored changes nothing for the sender
             return Problem("unauthorized", "the delivery does not prove its sender").response()
+        if judged.delivery is not None:
+            return self._unkept(judged.account, judged.delivery)
         if isinstance(outcome, DeliveryState):
             ctx.crashpoint("C5")
             self._counts.hook(judged.account, outcome.value)
             ctx.crashpoint("C6")
             return None
+        return self._unstored(judged, outcome)
+
+    def _unkept(self, account: AccountId, delivery: Delivery) -> Response | None:
+        """Answer what leaves no row: a provider's handshake is echoed as text, an unknown channel hears 204."""
+        if delivery.echo is not None:
+            return PlainTextResponse(delivery.echo)
+        self._counts.hook(account, "ignored")
+        return None
+
+    def _unstored(self, judged: Judged, outcome: Exception | None) -> Response:
         self._counts.hook(judged.account, "unstored")
         extra = {"action": "unstored", "account": judged.account}
         log.error("a delivery could not be stored", exc_info=outcome, extra=extra)
@@ -135,21 +161,14 @@ def _alarm(account: AccountId, now: datetime) -> Keep:
     return tell
 
 
-def _stored(
-    ctx: Context,
-    account: AccountId,
-    headers: Sequence[tuple[str, str]],
-    body: bytes,
-    delivery: Delivery,
-    now: datetime,
-) -> StoredDelivery:
+def _stored(ctx: Context, account: AccountId, call: Call, delivery: Delivery) -> StoredDelivery:
     return StoredDelivery(
         id=ctx.clock.new_id(),
         account=account,
         key=delivery.key,
-        headers=tuple((name, value) for name, value in headers if name.lower() not in UNKEPT),
-        body=body,
-        received_at=now,
+        headers=tuple((name, value) for name, value in call.headers if name.lower() not in UNKEPT),
+        body=call.body,
+        received_at=call.now,
         state=_state(delivery),
         error=delivery.unreadable or "",
         touches=tuple((one.kind, one.key) for one in delivery.touches),
@@ -171,7 +190,8 @@ def _keep(ctx: Context, tx: Tx, stored: StoredDelivery, *, ours: bool, look_for_
     if not ours and not _is_known(tx, stored):  # a meeting that is none of ours: nothing personal of it is kept
         why = "not one of our event types"
         stored = replace(stored, body=b"", headers=(), touches=(), state=DeliveryState.UNWANTED, error=why)
-    tx.queue.inbox_put(stored)
+    if stored.key:
+        tx.queue.inbox_put(stored)
     ctx.crashpoint("C4")
     for kind, key in stored.touches:
         tx.queue.touch(WorkKind(kind), key, now, group=account)

@@ -15,7 +15,7 @@ from connectors._calendly_hook import hook, verify
 from connectors._calendly_settings import CalendlySettings
 from syncd.core.ids import AccountId
 from syncd.errors import BadSignature
-from syncd.ports import Delivery, Touch
+from syncd.ports import Call, Delivery, Touch
 from tests.connectors.shared import names, published, wire
 
 ACCOUNT = AccountId("calendly")
@@ -32,11 +32,15 @@ def signature(body: bytes, *, key: str = KEY, at: datetime | str = NOW) -> str:
 
 
 def deliver(body: bytes, *, settings: CalendlySettings = SETTINGS, now: datetime = NOW) -> Delivery:
-    return hook(ACCOUNT, settings, [("Content-Type", "application/json"), (HEADER, signature(body))], body, now)
+    return hook(
+        ACCOUNT,
+        settings,
+        Call(headers=[("Content-Type", "application/json"), (HEADER, signature(body))], body=body, now=now),
+    )
 
 
 def with_header(*values: str, body: bytes = b"{}", now: datetime = NOW) -> Delivery:
-    return hook(ACCOUNT, SETTINGS, [(HEADER, value) for value in values], body, now)
+    return hook(ACCOUNT, SETTINGS, Call(headers=[(HEADER, value) for value in values], body=body, now=now))
 
 
 def created(**changes: Any) -> dict[str, Any]:
@@ -71,13 +75,15 @@ def test_the_derived_vector_is_accepted() -> None:
     body = wire(published(f"calendly/{vector['fixture']}"))
     assert hashlib.sha256(body).hexdigest() == vector["body_sha256"]
     headers = [(vector["header_name"].lower(), vector["header"])]
-    delivery = hook(ACCOUNT, SETTINGS, headers, body, datetime.fromtimestamp(int(vector["t"]), UTC))
+    delivery = hook(
+        ACCOUNT, SETTINGS, Call(headers=headers, body=body, now=datetime.fromtimestamp(int(vector["t"]), UTC))
+    )
     assert [touch.kind for touch in delivery.touches] == ["ingest"]
 
 
 def test_h1_no_signature_header_is_refused() -> None:
     with pytest.raises(BadSignature):
-        hook(ACCOUNT, SETTINGS, [("X-Other", signature(b"{}"))], b"{}", NOW)
+        hook(ACCOUNT, SETTINGS, Call(headers=[("X-Other", signature(b"{}"))], body=b"{}", now=NOW))
 
 
 def test_h2_an_empty_signature_is_refused() -> None:
@@ -118,13 +124,13 @@ def test_h8_a_timestamp_that_is_none_is_refused(stamp: str) -> None:
 def test_h10_one_newline_added_to_the_body_is_refused() -> None:
     body = wire(created())
     with pytest.raises(BadSignature):
-        hook(ACCOUNT, SETTINGS, [(HEADER, signature(body))], body + b"\n", NOW)
+        hook(ACCOUNT, SETTINGS, Call(headers=[(HEADER, signature(body))], body=body + b"\n", now=NOW))
 
 
 def test_h11_a_bom_unsigned_is_refused_and_signed_a_dead_letter() -> None:
     body = wire(created())
     with pytest.raises(BadSignature):
-        hook(ACCOUNT, SETTINGS, [(HEADER, signature(body))], b"\xef\xbb\xbf" + body, NOW)
+        hook(ACCOUNT, SETTINGS, Call(headers=[(HEADER, signature(body))], body=b"\xef\xbb\xbf" + body, now=NOW))
     assert deliver(b"\xef\xbb\xbf" + body).unreadable
 
 
@@ -182,7 +188,7 @@ def test_the_tolerance_is_a_setting() -> None:
 def test_f8_a_delivery_replayed_after_thirty_days_is_refused() -> None:
     body = wire(created())
     with pytest.raises(BadSignature):
-        hook(ACCOUNT, SETTINGS, [(HEADER, signature(body))], body, NOW + timedelta(days=30))
+        hook(ACCOUNT, SETTINGS, Call(headers=[(HEADER, signature(body))], body=body, now=NOW + timedelta(days=30)))
 
 
 @pytest.mark.parametrize("name", names("calendly", "calendly_webhook_"))
@@ -193,13 +199,13 @@ def test_what_a_parser_writes_again_is_not_what_was_signed(name: str) -> None:
     assert again != body
     deliver(body)
     with pytest.raises(BadSignature):
-        hook(ACCOUNT, SETTINGS, [(HEADER, signature(again))], body, NOW)
+        hook(ACCOUNT, SETTINGS, Call(headers=[(HEADER, signature(again))], body=body, now=NOW))
 
 
 @given(st.binary(max_size=200), st.text(max_size=120))
 def test_no_header_and_no_body_makes_anything_but_a_refusal(body: bytes, header: str) -> None:
     with pytest.raises(BadSignature):
-        hook(ACCOUNT, SETTINGS, [(HEADER, header)], body, NOW)
+        hook(ACCOUNT, SETTINGS, Call(headers=[(HEADER, header)], body=body, now=NOW))
 
 
 # what a delivery amounts to
@@ -264,7 +270,9 @@ def test_f7_every_order_of_a_reschedule_touches_the_same_names_and_nothing_else(
 def test_f6_the_same_delivery_has_the_same_key_however_it_was_signed() -> None:
     body = wire(created())
     first = deliver(body)
-    later = hook(ACCOUNT, SETTINGS, [(HEADER, signature(body, at=NOW + timedelta(seconds=9)))], body, NOW)
+    later = hook(
+        ACCOUNT, SETTINGS, Call(headers=[(HEADER, signature(body, at=NOW + timedelta(seconds=9)))], body=body, now=NOW)
+    )
     assert first == later
 
 

@@ -16,7 +16,7 @@ from syncd.errors import (
     BadSignature,
     VersionConflict,
 )
-from syncd.ports import Environment, Subscription
+from syncd.ports import Call, Environment, Subscription
 from syncd.practice_calendly import Fault
 from tests.connectors.calendly_stage import (
     ACCOUNT,
@@ -117,7 +117,9 @@ def receiver(stand: Practice) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status = 204
             try:
-                delivery = verify(ACCOUNT, settings, list(self.headers.items()), body, stand.clock.now())
+                delivery = verify(
+                    ACCOUNT, settings, Call(headers=list(self.headers.items()), body=body, now=stand.clock.now())
+                )
                 with lock:
                     got.touches += [touch.key for touch in delivery.touches]
             except BadSignature:

@@ -25,7 +25,7 @@ from syncd.errors import (
     Unreadable,
     VersionConflict,
 )
-from syncd.ports import ChangePage, Environment
+from syncd.ports import Call, ChangePage, Environment
 from tests.contracts.calendar import CalendarContract, Shown
 from tests.contracts.scheduler import SchedulerContract
 from tests.world.clock import VirtualClock
@@ -299,10 +299,10 @@ def test_a_booking_posts_a_signed_call_to_every_live_subscription(world: World) 
     new = stage.move(old, stage.first + timedelta(days=1))
     ours = [post for post in stage.desk.posts if post.callback == made.callback]
     assert len(ours) == 3
-    read = SPEC.hook(DESK, settings, signed("memory", ours[-1].body), ours[-1].body, START)
+    read = SPEC.hook(DESK, settings, Call(headers=signed("memory", ours[-1].body), body=ours[-1].body, now=START))
     assert [(one.kind, one.key) for one in read.touches] == [("ingest", f"desk|{new}"), ("ingest", f"desk|{old}")]
     with pytest.raises(BadSignature):
-        SPEC.hook(DESK, settings, signed("other", ours[0].body), ours[0].body, START)
+        SPEC.hook(DESK, settings, Call(headers=signed("other", ours[0].body), body=ours[0].body, now=START))
     push.unsubscribe(made)
     assert not push.subscriptions()
 
@@ -310,7 +310,7 @@ def test_a_booking_posts_a_signed_call_to_every_live_subscription(world: World) 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"booking":7}', b'{"booking":NaN}'])
 def test_a_signed_body_that_means_nothing_is_a_dead_letter(world: World, body: bytes) -> None:
     assert SPEC.hook is not None
-    assert SPEC.hook(DESK, settings_of(world), signed("memory", body), body, START).unreadable
+    assert SPEC.hook(DESK, settings_of(world), Call(headers=signed("memory", body), body=body, now=START)).unreadable
 
 
 def test_subscribing_an_address_twice_is_refused(world: World) -> None:
