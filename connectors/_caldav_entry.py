@@ -152,7 +152,7 @@ def _parsed(text: bytes) -> Calendar | None:
         found = Calendar.from_ical(text)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
-    return found if isinstance(found, Calendar) else None
+    return found if isinstance(found, Calendar) else None  # type: ignore[redundant-expr]  # its types promise too much
 
 
 def _master(calendar: Calendar | None) -> Event | None:

@@ -96,7 +96,8 @@ class Library:
     def _client(self, url: str) -> Any:
         from caldav.davclient import DAVClient
 
-        client = DAVClient(url=url, enable_rfc6764=False, rate_limit_handle=False, features=self.settings.quirks)
+        known: Any = self.settings.quirks
+        client = DAVClient(url=url, enable_rfc6764=False, rate_limit_handle=False, features=known)
         client.session.close()
         client.session = Courier(self.http)
         return client
@@ -139,10 +140,11 @@ def _asked(ask: Callable[[], Found]) -> Found:
 @functools.lru_cache(maxsize=32)
 def features_of(quirks: str) -> Any:
     """Return the library's table of a kind of server; raises Permanent for a kind it does not know."""
-    from caldav.compatibility_hints import FeatureSet
-    from caldav.config import resolve_features
+    from caldav import compatibility_hints, config
 
+    typeless: Any = (compatibility_hints.FeatureSet, config.resolve_features)
+    feature_set, resolve = typeless
     try:
-        return FeatureSet(resolve_features(quirks))
+        return feature_set(resolve(quirks))
     except _LEAKS as error:
         raise Permanent(f"quirks = {quirks!r} is no kind of server that the caldav library knows") from error

@@ -11,7 +11,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from connectors._http import Answer
-from syncd.errors import Unreadable
+from syncd.errors import RemoteAnswer, Unreadable
 
 DEPTH = 32
 DAV, CALDAV = "DAV: ", "urn:ietf:params:xml:ns:caldav "
@@ -70,7 +70,7 @@ def multistatus(answer: Answer) -> Multistatus:
     return _parse(_Reader, answer).found
 
 
-def conditions(answer: Answer | None) -> frozenset[str]:
+def conditions(answer: RemoteAnswer | None) -> frozenset[str]:
     """Return the preconditions that a refusal names (RFC 4918, section 16); empty where it names none."""
     if answer is None:
         return frozenset()
@@ -207,7 +207,7 @@ class _Conditions(_Elements):
             self.names.append(name)
 
 
-def _parse(kind: type[Reading], answer: Answer) -> Reading:
+def _parse(kind: type[Reading], answer: RemoteAnswer) -> Reading:
     """Read a body; raises Unreadable."""
     charset = answer.headers.get("Content-Type", "").lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     _allow(charset)

@@ -22,7 +22,8 @@ _numbers = itertools.count(1)
 
 
 def environment(**changes: Any) -> Environment:
-    return Environment(**({"clock": SystemClock(), "secret": lambda purpose: purpose.encode()} | changes))
+    told: dict[str, Any] = {"clock": SystemClock(), "secret": lambda purpose: purpose.encode()} | changes
+    return Environment(**told)
 
 
 def settings_for(url: str, user: str = "", password: str = "", **changes: Any) -> CaldavSettings:

@@ -331,7 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        reply = self.server.liar.serve(self.command, self.path, self.headers, body)
+        reply = self.server.liar.serve(self.command, self.path, dict(self.headers.items()), body)
         if reply is None:
             self.close_connection = True
             return
