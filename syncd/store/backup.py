@@ -59,13 +59,17 @@ def sync(path: Path) -> None:
 
 
 def keep_replaced(store: Path, connect: Connect) -> None:
-    """Give a database that is about to be replaced a second name, `<name>.replaced`, and clear its journal away."""
+    """Give a database that is about to be replaced another name, `<name>.replaced`; its journal goes with it."""
     if not store.exists():
         return
     with suppress(sqlite3.DatabaseError), closing(connect(uri_of(store, "rw"))) as old:  # it may be damaged
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        old.execute("PRAGMA busy_timeout = 100")
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # leaves a journal only where somebody is reading in it
     aside = store.with_name(f"{store.name}.replaced")
-    aside.unlink(missing_ok=True)
+    for suffix in ("", "-wal"):
+        aside.with_name(aside.name + suffix).unlink(missing_ok=True)
     os.link(store, aside)
-    for suffix in ("-wal", "-shm"):
-        store.with_name(store.name + suffix).unlink(missing_ok=True)
+    journal = store.with_name(f"{store.name}-wal")
+    if journal.exists():
+        journal.replace(aside.with_name(f"{aside.name}-wal"))
+    store.with_name(f"{store.name}-shm").unlink(missing_ok=True)

@@ -391,19 +391,25 @@ def test_a_damaged_store_can_be_restored_over(tmp_path: Path) -> None:
 
 
 def test_the_journal_of_a_replaced_store_is_not_read_into_the_restored_one(tmp_path: Path) -> None:
-    path = tmp_path / "syncd.db"
-    store = opened(path)
+    store = opened(tmp_path / "syncd.db")
     save(store, visit("v1", 0, 20))
     store.backup(tmp_path / "copy.db")
     save(store, visit("v2", 30, 50))
-    journal = (tmp_path / "syncd.db-wal").read_bytes()  # as a process that was killed leaves it
+    left = tmp_path / "left"  # as a process that was killed leaves it
+    left.mkdir()
+    for suffix in ("", "-wal", "-shm"):
+        (left / f"syncd.db{suffix}").write_bytes((tmp_path / f"syncd.db{suffix}").read_bytes())
     store.close()
-    path.write_bytes(b"ruined")
-    (tmp_path / "syncd.db-wal").write_bytes(journal)
-    restore(tmp_path / "copy.db", path, CLOCK)
-    again = opened(path)
-    assert names(again) == ["v1"] and again.check() == []
+    reader = open_store(left / "syncd.db", CLOCK, readonly=True)
+    with reader.read() as tx:
+        assert len(tx.visits.search()) == 2  # and while it looks, the journal cannot be emptied
+        restore(tmp_path / "copy.db", left / "syncd.db", CLOCK)
+    again = opened(left / "syncd.db")
+    assert names(again) == ["v1"] and again.restored and again.check() == []
     again.close()
+    kept = opened(left / "syncd.db.replaced")
+    assert names(kept) == ["v1", "v2"]
+    kept.close()
 
 
 @pytest.mark.parametrize("content", [b"ruined", b"", None])
