@@ -13,6 +13,7 @@ from syncd.flows.context import Context
 from syncd.flows.keys import awaited_entry
 from syncd.store import Tx
 from syncd.store.calendars import Entry
+from syncd.store.queue import WorkKind
 
 ENTRY = AccountId("calendar-entry")  # aliases of visits by the entry their scheduler wrote
 OLD = ":old:"
@@ -45,14 +46,18 @@ def visit_of_entry(ctx: Context, tx: Tx, calendar: CalendarId, remote_id: str, u
     return visit
 
 
-def adopt(tx: Tx, visit: Visit, entry: Entry, calendar: CalendarId, interval: Interval) -> bool:
+def adopt(
+    ctx: Context, tx: Tx, visit: Visit, entry: Entry, calendar: CalendarId, interval: Interval, now: datetime
+) -> None:
     """Take an entry that a visit's scheduler wrote as that visit's published one.
 
-    Not while a write of our own has an unknown outcome: what it may have left would be forgotten. It is tried again.
+    Where a write of our own has an unknown outcome, what it may have left is looked for and deleted.
     """
     key = EventKey(visit_subject(visit.id), calendar)
     if tx.calendars.intent(key) > 0:
-        return False
+        stray = retired_key(key, "")
+        tx.calendars.intend(stray, "", "", now)
+        tx.queue.touch(WorkKind.PUBLISH, str(stray), now, group=ctx.account_of(calendar))
     known = tx.calendars.published(key)
     if known is not None and known.remote_id != entry.remote_id:
         retire(tx, known)
@@ -67,11 +72,10 @@ def adopt(tx: Tx, visit: Visit, entry: Entry, calendar: CalendarId, interval: In
     )
     tx.calendars.remember(adopted)
     tx.calendars.drop_entries(calendar, [entry.remote_id])
-    return True
 
 
-def adopt_known(ctx: Context, tx: Tx, visit: Visit) -> bool:
-    """Adopt the scheduler's entry where a reading met it before the booking was known, or before it could be (S08)."""
+def adopt_known(ctx: Context, tx: Tx, visit: Visit, now: datetime) -> bool:
+    """Adopt the scheduler's entry where a reading met it before the booking was known (S08)."""
     agent = ctx.directory.agents.get(visit.host) if visit.host is not None else None
     wanted = visit.remote.calendar_entry
     if agent is None or wanted is None:
@@ -80,7 +84,8 @@ def adopt_known(ctx: Context, tx: Tx, visit: Visit) -> bool:
         entry = _entry_called(tx, ref.id, wanted)
         if entry is not None:
             interval = entry.blocks[0].interval if len(entry.blocks) == 1 else visit.interval
-            return adopt(tx, visit, entry, ref.id, interval)
+            adopt(ctx, tx, visit, entry, ref.id, interval, now)
+            return True
     return False
 
 
@@ -108,6 +113,10 @@ def retired_key(key: EventKey, remote_id: str) -> EventKey:
     """Return the key under which an entry waits for its deletion."""
     name = hashlib.sha256(remote_id.encode()).hexdigest()[:12]
     return EventKey(f"{key.subject}{OLD}{name}", key.calendar)
+
+
+def is_retired(key: EventKey) -> bool:
+    return OLD in key.subject
 
 
 def written_as(key: EventKey) -> EventKey:

@@ -434,4 +434,4 @@ def _link_ids(ctx: Context, tx: Tx, arrival: Arrival, visit: Visit, now: datetim
     if visit.remote.calendar_entry is not None:
         tx.visits.alias(visit.id, ENTRY, visit.remote.calendar_entry)
         await_entry(tx, visit, now)
-        adopt_known(ctx, tx, visit)
+        adopt_known(ctx, tx, visit, now)

@@ -2,6 +2,7 @@
 
 from syncd.core.directory import Directory, Project
 from syncd.core.ids import AccountId, VisitId
+from syncd.core.publish import EventKey
 
 
 def booking_key(account: AccountId, booking: str) -> str:
@@ -16,6 +17,11 @@ def split_booking_key(key: str) -> tuple[AccountId, str]:
 def entry_gone(visit: VisitId) -> str:
     """Name the memory that a scheduler's own entry vanished and its booking is yet to be read again."""
     return f"entry_gone:{visit}"
+
+
+def listed_after(key: EventKey) -> str:
+    """Name the memory of when an entry was missed: its loss counts once a complete listing after that misses it too."""
+    return f"missed:{key}"
 
 
 def awaited_entry(visit: VisitId) -> str:

@@ -24,7 +24,7 @@ from syncd.core.publish import (
     recent_rewrites,
 )
 from syncd.errors import NotFound, VersionConflict
-from syncd.flows.adoption import retired_key, written_as
+from syncd.flows.adoption import is_retired, retired_key, written_as
 from syncd.flows.context import Context
 from syncd.flows.reconcile import draft_of, is_left, restores
 from syncd.flows.say import alert
@@ -141,6 +141,10 @@ def _find(calendar: Calendar, key: EventKey, draft: EventDraft | None, known: Pu
 def _note_look(
     tx: Tx, refs: Sequence[CalendarRef], key: EventKey, stands: Standing, found: Published | None, now: datetime
 ) -> datetime | None:
+    if found is not None and is_retired(key):
+        current = tx.calendars.published(written_as(key))
+        if current is not None and current.remote_id == found.remote_id:
+            found = None  # it stands under its own name again
     if found is not None:
         tx.calendars.remember(_as_found(found, stands.known, _intended(tx, key)))
         tx.calendars.drop_entries(key.calendar, [found.remote_id])

@@ -13,7 +13,7 @@ from syncd.core.publish import Presence, Published, presence_of
 from syncd.errors import ConnectorError, Permanent, Unreadable
 from syncd.flows.adoption import adopt, visit_of_entry
 from syncd.flows.context import Context
-from syncd.flows.keys import booking_key, entry_gone
+from syncd.flows.keys import booking_key, entry_gone, listed_after
 from syncd.flows.reading import Reading, ask_again, read, when
 from syncd.flows.recovery import take_back
 from syncd.flows.say import alert, recovered
@@ -23,6 +23,7 @@ from syncd.store.calendars import CalendarState, Entry
 from syncd.store.queue import WorkKind
 
 BRAKE_MEMORY = timedelta(minutes=10)  # deletions within this time count together (P5)
+LISTED_AGAIN = timedelta(minutes=1)  # after a scheduler's entry vanished: it cannot be asked for by itself
 SECOND_LOOK = timedelta(minutes=10)  # `release = "auto"` needs a second complete reading this much later
 SYNCD = AccountId("syncd")
 
@@ -79,7 +80,9 @@ def apply(
         return _suspect(ctx, tx, state, len(gone), now)
     written = {one.remote_id for one in ours.values() if etags.get(one.remote_id) != one.etag}
     moved = _note_ours(ctx, tx, reading, {one: ours[one] for one in ours if one not in written}, now)
-    busy = _note_strangers(ctx, tx, calendar, reading, ours)
+    busy = _note_strangers(ctx, tx, calendar, reading, ours, now)
+    if any(ours[one].adopted for one in reading.removed if one in ours):
+        reading = replace(reading, cursor=None)  # listed completely once more before the loss counts
     _remember_reading(ctx, tx, state, reading, recent + (now,) * len(gone), now)
     if moved or busy:
         tx.queue.touch_many(WorkKind.RECONCILE, sorted({ref.agent for ref in refs}), now)
@@ -164,12 +167,14 @@ def _ask_scheduler(ctx: Context, tx: Tx, known: Published, now: datetime) -> Non
     if visit is None or visit.source.id is None or visit.source.account not in ctx.accounts:
         return
     tx.accounts.put(visit.source.account, entry_gone(visit.id), now.isoformat())
+    tx.accounts.put(SYNCD, listed_after(known.key), now.isoformat())
+    tx.queue.touch(WorkKind.PULL, known.key.calendar, now + LISTED_AGAIN, group=ctx.account_of(known.key.calendar))
     key = booking_key(visit.source.account, visit.source.id)
     tx.queue.touch(WorkKind.INGEST, key, now, group=visit.source.account)
 
 
 def _note_strangers(
-    ctx: Context, tx: Tx, calendar: CalendarId, reading: Reading, ours: Mapping[str, Published]
+    ctx: Context, tx: Tx, calendar: CalendarId, reading: Reading, ours: Mapping[str, Published], now: datetime
 ) -> bool:
     """Turn strangers' entries into blocks; one that a visit's scheduler wrote is adopted instead."""
     entries, adopted = [], False
@@ -182,10 +187,9 @@ def _note_strangers(
         visit = visit_of_entry(ctx, tx, calendar, resource.remote_id, resource.uid)
         if visit is None:
             entries.append(entry)
-        elif adopt(tx, visit, entry, calendar, when(resource) or visit.interval):
-            adopted = True
         else:
-            entries.append(replace(entry, blocks=()))  # adopted soon: in no case a stranger's time
+            adopt(ctx, tx, visit, entry, calendar, when(resource) or visit.interval, now)
+            adopted = True
     kept = tx.calendars.put_entries(calendar, entries)
     dropped = tx.calendars.drop_entries(calendar, [one for one in reading.removed if one not in ours])
     return kept or dropped or adopted

@@ -20,12 +20,13 @@ from syncd.flows.adoption import adopt_known, awaits_entry, retire
 from syncd.flows.book import HELD_ANYWAY, Place, act_in, announce, judge, place_of
 from syncd.flows.context import Context
 from syncd.flows.hosts import busy_calendars
-from syncd.flows.keys import entry_gone
+from syncd.flows.keys import entry_gone, listed_after
 from syncd.flows.say import alert, message, recovered, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
 from syncd.store.visits import Cause
 
+SYNCD = AccountId("syncd")
 ACTIVE = (VisitState.PENDING, VisitState.CONFIRMED)
 FAR = timedelta(days=3 * 366)
 MANY = 10_000
@@ -84,7 +85,7 @@ def _is_explained(ctx: Context, tx: Tx, calendar: CalendarId) -> bool:
 def _heed_agent(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
     for visit in upcoming(ctx, tx, agent, now):
         if visit.remote.calendar_entry is not None:
-            adopt_known(ctx, tx, visit)
+            adopt_known(ctx, tx, visit, now)
     for ref in agent.calendars:
         for known in tx.calendars.published_in(ref.id):
             if known.presence is not Presence.AS_PUT or known.adopted:
@@ -110,7 +111,10 @@ def _heed_adopted(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Publi
     if tx.accounts.get(visit.source.account, entry_gone(visit.id)) is not None:
         return  # the booking is read again first: its scheduler may have cancelled or moved it
     if known.presence is Presence.GONE:
-        _heed_deletion(ctx, tx, agent, visit, known, now)
+        missed = tx.accounts.get(SYNCD, listed_after(known.key))
+        listed_at = tx.calendars.state(known.key.calendar).listed_at
+        if missed is None or (listed_at is not None and listed_at > datetime.fromisoformat(missed)):
+            _heed_deletion(ctx, tx, agent, visit, known, now)
     elif known.interval != visit.interval and visit.interval != visit.remote.interval:
         retire(tx, known)
     elif known.interval != visit.interval:

@@ -25,7 +25,6 @@ Row = sqlite3.Row
 Span = tuple[int, int]
 FREE = {Signal.FREE, Signal.DECLINED, Signal.CANCELLED, Signal.WORKING_ELSEWHERE}
 FINAL = {"done", "stale", "conflict", "dead", "unwanted"}
-BUFFER = 600  # seconds after every visit of the town
 ACTIVE = "state IN ('pending', 'confirmed')"
 STANDING = {"account_down", "sign_in", "silent", "unreadable", "suspect", "attention"}  # over once the trouble is
 
@@ -37,8 +36,9 @@ class Violation(AssertionError):
 class Judge:
     """Checks one stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, buffer: int | None = None) -> None:
         self._stage = stage
+        self._buffer = buffer  # seconds held after every visit, where all event types agree on that
         self._marks: dict[str, tuple[str, str]] = {}  # visit -> its source and the newest news of it (I8)
         self.checked: Counter[str] = Counter()
 
@@ -69,6 +69,7 @@ class Judge:
         self._conflicts_are_shown(visits)
         self._ended_is_ended(visits)
         self._nobody_is_fought()
+        self._no_wake_up_is_lost()
         self._hold("I5", not self._stage.outside.trespasses(), self._stage.outside.trespasses())
         self._hold("I11", not self._stage.outside.hasty, self._stage.outside.hasty)
         while self._stage.offers:
@@ -83,8 +84,9 @@ class Judge:
         for one in visits:
             active = one["state"] in ("pending", "confirmed")
             self._hold("I1", active or not one["holds"], f"{one['id']} is {one['state']} and holds")
-            guarded = (one["guard_start"], one["guard_end"]) == (one["start_at"], one["end_at"] + BUFFER)
-            self._hold("I1", guarded, f"{one['id']} holds no buffer")
+            after = self._buffer if self._buffer is not None else one["guard_end"] - one["end_at"]
+            guarded = (one["guard_start"], one["guard_end"]) == (one["start_at"], one["end_at"] + after)
+            self._hold("I1", self._buffer is None or guarded, f"{one['id']} holds no buffer")
 
     def _history_is_whole(self, visits: list[Row]) -> None:
         found = {
@@ -111,6 +113,12 @@ class Judge:
         for one in visits:
             ahead = one["state"] in ("pending", "confirmed") and one["start_at"] > self._now
             self._hold("F7", not ahead or one["source_id"] not in dead, f"{one['id']} came back from the dead")
+
+    def _no_wake_up_is_lost(self) -> None:
+        """A name in an accepted delivery is looked at after that, or is still to be (C4, finish)."""
+        if self._stage.unlooked:
+            due = {row[0] for row in self.rows("SELECT key FROM work WHERE kind = 'ingest'")}
+            self._hold("I2", self._stage.unlooked <= due, f"nobody will look at {self._stage.unlooked - due}")
 
     def _nobody_is_fought(self) -> None:
         """At most three rewrites of one entry in a day (F34)."""
@@ -226,6 +234,9 @@ class Judge:
                 )
                 self._hold("truth", found[0]["source_id"] == booking, f"{booking} is not what its visit goes by")
                 told = json.loads(found[0]["details"])["remote"]
+                host = (now.host_id or "").removeprefix("user-")
+                known = host in self._stage.ctx.directory.agents
+                self._hold("truth", not known or told["host"] == host, f"{booking} is {host}'s, not {told['host']}'s")
                 self._no_second_entry(found[0], now.calendar_entry)
                 self._hold("truth", _stamp(told["interval"]) == _span(now.interval), f"{booking} {told} {now.interval}")
             elif found and found[0]["source_id"] == booking and found[0]["end_at"] > self._now:

@@ -177,6 +177,13 @@ class People:
         ref = next(one for one in self._full.agents[AgentId("ana")].calendars if one.role.value == "busy")
         self._stage.outside.shelf(ref.account, ref.name).add(self.span(), title="Busy", copied=True)
 
+    def do_import_events(self) -> None:
+        """Somebody imports a file: several pages of new events at once, and no cursor survives it."""
+        shelf = self._calendar()
+        for number in range(6):
+            shelf.add(self.span(), title=f"Importado {number}")
+        shelf.expire_cursors()
+
     def do_move_event(self) -> None:
         found = self._entry(Author.PERSON)
         if found is not None:
@@ -207,10 +214,21 @@ class People:
             found[0].drop(found[1].remote_id)
 
     def do_edit_our_entry(self) -> None:
-        found = self._entry(Author.SYNCD)
+        found = self._favourite()
         if found is not None:
-            change = self._rng.choice(({"title": "Mía"}, {"colour": "red"}, {"notes": "llaves"}, {"location": "Bar"}))
+            change = self._rng.choice(
+                ({"title": "Mía"}, {"title": "Otra"}, {"location": "Bar"}, {"colour": "red"}, {"notes": "llaves"})
+            )
             found[0].change(found[1].remote_id, **change)
+
+    def _favourite(self) -> tuple[Shelf, Entry] | None:
+        """Return Ana's first entry of ours, now and then any: whoever edits, edits the same one again and again."""
+        ours = sorted(
+            self._stage.shelf("ana").find(lambda one: one.author is Author.SYNCD), key=lambda one: one.remote_id
+        )
+        if ours and "ana" in self._stage.ctx.directory.agents and self._rng.random() < 0.7:
+            return self._stage.shelf("ana"), ours[0]
+        return self._entry(Author.SYNCD)
 
     def do_copy_our_entry(self) -> None:
         found = self._entry(Author.SYNCD)

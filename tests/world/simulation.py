@@ -1,6 +1,7 @@
 """One seed: the town lives through its steps under faults and crashes, then comes to rest and is judged."""
 
 import hashlib
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,8 @@ IN_HAND = 3  # works that are claimed at a time: what threads would do at once, 
 ARMED = 60  # steps for which a chosen death waits for its moment
 RETRY_AFTER = (None, 1.0, 7.0, 60.0, 1e9, -5.0, 0.0, float("nan"))
 TIMED = ("meta", "_sqlite_migrations")  # tables that name this very installation
+BUFFER = 600  # seconds after every visit of the town
+MEANWHILE = ("add_event", "move_event", "drag_our_entry", "edit_our_entry")
 HOUR = timedelta(hours=1)
 
 
@@ -63,12 +66,13 @@ class Simulation:
         self.swarm = draw(self.rng, list(self.people.habits), self._leading)
         self.stage.reload(self.swarm.directory)
         self.people = People(self.stage, self.rng)
-        self.judge = Judge(self.stage)
+        self.judge = Judge(self.stage, buffer=BUFFER)
         self.outcome = Outcome(seed, 0)
         self._hand: list[Work] = []
         self._log: list[str] = []
         self.defects = Defects()
         self._armed_until = 0
+        self._running = ""
         self._prepare(self.swarm)
 
     def _run_one(self, work: Work) -> None:
@@ -100,8 +104,14 @@ class Simulation:
         return self.rng.choice(among) if among else None
 
     def _meanwhile(self) -> None:
-        """While an answer is late, somebody edits a calendar."""
-        self.people.habits[self.rng.choice(("add_event", "move_event", "drag_our_entry", "edit_our_entry"))]()
+        """While an answer is late somebody edits a calendar, or the very booking that is read moves and is told of."""
+        self.people.habits[self.rng.choice(MEANWHILE)]()
+        account, _, booking = self._running.partition("|")
+        record = self.stage.desk.records.get(booking)
+        if account == town.SCHEDULER and record is not None and record.now.active:
+            self.stage.desk.move(booking, self.people.start())
+            if self.stage.desk.posts:
+                self._accept(self.stage.desk.posts.pop())
 
     # -- life
 
@@ -198,6 +208,8 @@ class Simulation:
             self.stage.store.write(lambda tx: tx.queue.fail(work, self.stage.clock.now(), "rests"))
             return
         self._note(f"{work.kind} {work.key}")
+        self.stage.unlooked.discard(work.key)
+        self._running = work.key
         if work.kind is not WorkKind.PULL:
             self._run_one(work)
             return
@@ -238,7 +250,9 @@ class Simulation:
 
     def _accept(self, post: Post) -> None:
         if self.stage.post(post) == 204:
+            told = json.loads(post.body)
             self.stage.accepted.add(hashlib.sha256(post.body).hexdigest())
+            self.stage.unlooked |= {f"{town.SCHEDULER}|{one}" for one in (told["booking"], *told["related"])}
 
     # -- time
 

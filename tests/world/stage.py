@@ -61,6 +61,7 @@ class Stage:
         self.hooks = Hooks(lambda: self.ctx, self.counts)
         self.answers: list[int] = []
         self.accepted: set[str] = set()  # keys of the deliveries that were answered 204
+        self.unlooked: set[str] = set()  # names in accepted deliveries that nobody has begun to look at since
         self.dragged: set[str] = set()  # tags of entries of ours that a person moved, and deleted
         self.deleted: set[str] = set()
         self.offers: list[tuple[datetime, list[Slot]]] = []  # what was offered and is still to be judged
@@ -204,7 +205,7 @@ class Stage:
 
     def reload(self, directory: Directory) -> None:
         """Change the configuration."""
-        self.ctx = replace(self.ctx, directory=directory, accounts=self._accounts(directory))
+        self.ctx = self._context(directory)
         runner.sweep(self.ctx, self.clock.now())
 
     # -- what is known
