@@ -42,6 +42,7 @@ class Workers:
         self._rounds = 0  # grows whenever something was put down or nothing was found due
         self._claiming = False  # between taking work in the store and having it in hand
         self._in_hand: dict[tuple[str, str], str] = {}  # (kind, key) -> provider
+        self._next: dict[tuple[str, str], Work] = {}  # claimed while it is in hand: its turn comes when it is put down
         self._store_down = False
         self._stopping = threading.Event()
         self._line: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -188,10 +189,13 @@ class Workers:
         for work in taken:
             name = (work.kind.value, work.key)
             with self._state:
-                twice = name in self._in_hand  # its lease ran out under a slow worker, which still has it
-                self._in_hand.setdefault(name, _provider(ctx, work))
-            if not twice:
-                self._line.put(work)
+                if (
+                    name in self._in_hand
+                ):  # its lease ran out under a slow worker, or one just finished and still has it
+                    self._next[name] = work
+                else:
+                    self._in_hand[name] = _provider(ctx, work)
+                    self._line.put(work)
 
     # --- those who work ---------------------------------------------------------------------------------------------
 
@@ -207,8 +211,13 @@ class Workers:
                 self._put_down(work)
 
     def _put_down(self, work: Work) -> None:
+        name = (work.kind.value, work.key)
         with self._state:
-            self._in_hand.pop((work.kind.value, work.key), None)
+            again = self._next.pop(name, None)
+            if again is None or self._stopping.is_set():
+                self._in_hand.pop(name, None)
+            else:
+                self._line.put(again)
             self.beat += 1
             self._woken += 1
             self._state.notify()

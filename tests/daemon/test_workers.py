@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -265,6 +266,40 @@ def test_what_is_touched_while_it_runs_is_run_again(bench: Bench, pools: list[Wo
     gate.await_inside(1)
     bench.touch("one")
     gate.open()
+    assert pools[0].wait_quiet(PATIENCE)
+    assert count["one"] == 2
+
+
+def test_what_is_claimed_again_before_its_worker_put_it_down_is_run_again(
+    bench: Bench, pools: list[Workers], tmp_path: Path
+) -> None:
+    running, finished = Gate(), Gate()
+    count: Counter[str] = Counter()
+
+    def asked(account: str) -> None:
+        count[account] += 1
+        if count[account] == 1:
+            running(account)
+
+    def leased() -> bool:
+        with closing(sqlite3.connect(tmp_path / "syncd.db")) as look:
+            return look.execute("SELECT leased FROM work").fetchall() == [(1,)]
+
+    bench.add("one")
+    bench.asked = asked
+    # C22 is passed when the worker has given its lease back and still has the work in hand.
+    bench.ctx = replace(bench.ctx, crashpoint=lambda name: finished(name) if name == "C22" else None)
+    bench.touch("one")
+    pools.append(bench.pool())
+    pools[0].start()
+    running.await_inside(1)
+    bench.touch("one")
+    running.open()
+    finished.await_inside(1)
+    until = bench.clock.monotonic() + PATIENCE
+    while not leased():
+        assert bench.clock.monotonic() < until
+    finished.open()
     assert pools[0].wait_quiet(PATIENCE)
     assert count["one"] == 2
 
