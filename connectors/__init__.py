@@ -8,7 +8,9 @@ from syncd.ports import ConnectorSpec
 KINDS: dict[str, str] = {
     "caldav": "connectors.caldav:SPEC",
     "calendly": "connectors.calendly:SPEC",
+    "google": "connectors.google:SPEC",
     "memory": "connectors.memory:SPEC",
+    "outlook": "connectors.outlook:SPEC",
 }
 
 

@@ -1,0 +1,73 @@
+"""What a refusal of Google means: its reasons say more than its statuses (403 may mean "slower" as well as "never").
+
+Reasons are those of developers.google.com/calendar/api/guides/errors. Must not know what was asked.
+"""
+
+from typing import Any
+
+from syncd.errors import ConnectorError, Forbidden, Permanent, Transient, Unreadable
+
+SLOWER = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "usageLimits"})
+NEVER = frozenset({"accessNotConfigured", "dailyLimitExceededUnreg", "keyInvalid"})  # also told under usageLimits
+CALLBACK = frozenset({"push.webhookUrlUnauthorized", "webCallbackUnauthorized"})
+
+
+def reason_of(error: ConnectorError) -> str:
+    """Return the first reason that the answer gives, "" where it gives none."""
+    return _first(error).get("reason", "")
+
+
+def said_of(error: ConnectorError) -> str:
+    """Return what Google says in words, for the operator; cut short."""
+    return _first(error).get("message", "")[:200]
+
+
+def meaning_of(error: ConnectorError) -> ConnectorError:
+    """Return the error as Google means it; the answer stays on it."""
+    if error.answer is None:
+        return error
+    first = _first(error)
+    reason = first.get("reason", "")
+    better = _better(error, error.answer.status, reason, first.get("domain", ""))
+    if better is None:
+        return error
+    better.answer = error.answer
+    return better
+
+
+def _better(error: ConnectorError, status: int, reason: str, domain: str) -> ConnectorError | None:
+    if reason in CALLBACK:  # told with 401, and nothing is wrong with the login
+        return Forbidden(f"Google does not call this address ({reason})")
+    if status == 403 and (reason in SLOWER or (domain == "usageLimits" and reason not in NEVER)):
+        return Transient(f"Google asks for fewer requests ({reason})", _retry_after(error))
+    if status == 403 and reason:
+        return Forbidden(f"Google refuses: {reason}. {_first(error).get('message', '')[:200]}".rstrip())
+    if status == 400 and reason and isinstance(error, Permanent):
+        return Permanent(f"Google does not understand the request: {reason}. {_first(error).get('message', '')[:200]}")
+    return None
+
+
+def _retry_after(error: ConnectorError) -> float | None:
+    """Return the seconds asked for beside the status."""
+    told = error.answer.headers.get("Retry-After", "") if error.answer is not None else ""
+    return float(told) if told.isascii() and told.isdigit() and len(told) < 7 else None
+
+
+def _first(error: ConnectorError) -> dict[str, str]:
+    """Return the first of the listed errors, with the message of the whole where it has none."""
+    body = _body(error)
+    whole = body.get("error")
+    if not isinstance(whole, dict):
+        return {}
+    listed = whole.get("errors")
+    first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
+    texts = {name: first.get(name) or whole.get(name) for name in ("reason", "domain", "message")}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
+
+
+def _body(error: ConnectorError) -> dict[str, Any]:
+    try:
+        body = error.answer.json() if error.answer is not None else None
+    except Unreadable:
+        return {}
+    return body if isinstance(body, dict) else {}
