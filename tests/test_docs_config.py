@@ -138,7 +138,7 @@ def test_what_nothing_reads_yet_is_said_to_have_no_effect() -> None:
     read: set[str] = set()
     for package in ("syncd", "connectors"):
         for path in (ROOT / package).rglob("*.py"):
-            if "config" not in path.parts and path.name != "wiring.py":
+            if "config" not in path.parts and "wiring" not in path.parts:
                 nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
                 read.update(node.attr for node in nodes if isinstance(node, ast.Attribute))
     kept = {field.name for one in (Agent, Directory, EventType, Project, SyncPolicy) for field in fields(one)}

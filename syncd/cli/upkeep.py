@@ -1,5 +1,6 @@
 """Commands an operator looks after things with: backups, deliveries, tasks, subscriptions, passwords, feeds."""
 
+import base64
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,9 +28,7 @@ def add_to(app: typer.Typer) -> None:
     command(webhooks, "ensure", example="syncd webhooks ensure calendly")(webhook_ensure)
     command(webhooks, "remove", example="syncd webhooks remove calendly")(webhook_remove)
     app.add_typer(webhooks, name="webhooks")
-    auth = new_app("Who may sign in where.")
-    command(auth, "embedded", example="syncd auth embedded --agent ana")(auth_embedded)
-    app.add_typer(auth, name="auth")
+    command(app, "auth", example="syncd auth google; syncd auth embedded --agent ana")(auth)
     links = new_app("Addresses that open something.")
     command(links, "feed", example="syncd links feed ana")(link_feed)
     app.add_typer(links, name="links")
@@ -136,12 +135,33 @@ def webhook_remove(at: Session, account: Annotated[str, typer.Argument(metavar="
     return at.do("webhooks.remove", lambda body: pictures.webhooks(body["removed"]), account=account)
 
 
-def auth_embedded(
+def auth(
     at: Session,
-    agent: Annotated[str, typer.Option("--agent", help="Id, name or address.")],
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="An account, or: embedded.")],
+    agent: Annotated[str | None, typer.Option("--agent", help="Of embedded: id, name or address.")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
 ) -> int:
-    """Set an agent's password at the embedded CalDAV server."""
+    """Sign in at an account, or set an agent's password at the embedded CalDAV server.
+
+    Google and Outlook show an address to open, or a code to type there; what comes of it is kept sealed.
+    """
+    if account != "embedded":
+        return _sign_in(at, account)
+    if agent is None:
+        print("syncd: say whose password: --agent AGENT", file=sys.stderr)
+        return MISUSED
+    return _set_password(at, agent, password_stdin=password_stdin)
+
+
+def _sign_in(at: Session, account: str) -> int:
+    from syncd.wiring import signed_in
+
+    token = signed_in(at.config_file, account, lambda words: print(words, file=sys.stderr, flush=True))
+    told = base64.b64encode(token).decode()
+    return at.do("auth.account", lambda body: print(f"{body['account']} is signed in"), account=account, token=told)
+
+
+def _set_password(at: Session, agent: str, *, password_stdin: bool) -> int:
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():

@@ -8,7 +8,7 @@ from syncd.core import limits
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
 from syncd.flows.kept import KeptStarts
-from syncd.ports import Calendar, Call, Changes, Delivery, FreeBusy, Home, Push, Scheduler, Watch
+from syncd.ports import Calendar, Call, Changes, Delivery, FreeBusy, Home, Push, Scheduler, Tokens, Watch
 from syncd.store import Store
 
 
@@ -27,6 +27,7 @@ class AccountParts:
     watch: Callable[[CalendarRef], Watch] | None = None
     free_busy: Callable[[CalendarRef], FreeBusy] | None = None
     changes: Callable[[], Changes] | None = None
+    signs_in: bool = False  # somebody signs in with `syncd auth`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Context:
     public_url: str = ""
     request_token: Callable[[str], str] = lambda request: request  # signed: "<id>.<hmac8>"
     read_request_token: Callable[[str], str | None] = lambda token: token  # None: not ours
+    tokens: Callable[[AccountId], Tokens] | None = None  # where sign-ins are kept, sealed
     crashpoint: Callable[[str], None] = lambda name: None
     kept: KeptStarts = field(default_factory=KeptStarts, init=False, compare=False)  # a new context has its own
 

@@ -55,6 +55,7 @@ OPERATIONS: dict[str, Operation] = {
     "webhooks.ensure": _changes(upkeep.webhooks_ensured),
     "webhooks.remove": _changes(upkeep.webhooks_removed),
     "auth.embedded": _changes(upkeep.password_set),
+    "auth.account": _changes(upkeep.signed_in),
     "links.feed": _reads(upkeep.feed),
 }
 

@@ -1,6 +1,7 @@
 """What an operator looks after: deliveries, dead letters, tasks, suspicions, subscriptions, passwords, feeds, the end
 of a recovery."""
 
+import base64
 from collections.abc import Sequence
 
 from syncd.control import Answer
@@ -10,7 +11,7 @@ from syncd.errors import ConnectorError
 from syncd.flows.sign_in import set_password
 from syncd.operations.desk import Desk, Json, Misused, agent_named, unknown, utc
 from syncd.ports import Push, Subscription
-from syncd.runner import sweep
+from syncd.runner import sweep, try_logins_again
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, Notice, StoredDelivery, WorkKind
 
@@ -238,6 +239,19 @@ def password_set(desk: Desk, *, agent: str, password: str) -> Answer:
     if isinstance(refused, Refused):
         return Answer(code=1, body={"error": refused.detail})
     return Answer(body={"agent": found.id, "user": found.id, "url": f"{desk.context.public_url}/dav/"})
+
+
+def signed_in(desk: Desk, *, account: str, token: str) -> Answer:
+    """Keep an account's sign-in, sealed, and try at once what waited for it (F19)."""
+    parts = desk.context.accounts.get(AccountId(account))
+    if parts is None or not parts.signs_in or desk.context.tokens is None:
+        raise unknown(
+            "account with a sign-in", account, [one for one, it in desk.context.accounts.items() if it.signs_in]
+        )
+    desk.context.tokens(AccountId(account)).save(base64.b64decode(token, validate=True))
+    try_logins_again(desk.context)
+    sweep(desk.context, desk.now)
+    return Answer(body={"account": account})
 
 
 def feed(desk: Desk, *, agent: str) -> Answer:
