@@ -29,7 +29,8 @@ class MemoryHome:
 
     def _marks(self, back: int = 0) -> dict[str, str]:
         shelves = self._world.shelves(self._account)
-        return {name: shelves[name].cursor(back) for name in self._names if name in shelves}
+        there = {name: shelves[name] for name in self._names if name in shelves}
+        return {name: shelf.cursor(back) for name, shelf in there.items() if not shelf.missing}
 
 
 @dataclass(frozen=True, slots=True)

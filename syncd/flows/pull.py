@@ -78,7 +78,8 @@ def apply(
     recent = tuple(moment for moment in state.deletions if now - moment <= BRAKE_MEMORY)
     if _brakes(ctx, tx, state, reading, len(gone), len(recent), now):
         return _suspect(ctx, tx, state, len(gone), now)
-    written = {one.remote_id for one in ours.values() if etags.get(one.remote_id) != one.etag}
+    stands = [one for one in ours.values() if one.presence is not Presence.GONE]
+    written = {one.remote_id for one in stands if etags.get(one.remote_id) != one.etag}
     moved = _note_ours(ctx, tx, reading, {one: ours[one] for one in ours if one not in written}, now)
     busy = _note_strangers(ctx, tx, calendar, reading, ours, now)
     if any(ours[one].adopted for one in reading.removed if one in ours):
@@ -228,7 +229,7 @@ def _remember_reading(
             cursor=reading.cursor,
             mark=reading.mark or tx.accounts.get(SYNCD, f"mark:{state.calendar}"),
             read_at=now,
-            listed_at=now if reading.complete else state.listed_at,
+            listed_at=now if reading.complete and not _proves_nothing(tx, reading, state, now) else state.listed_at,
             expanded_until=reading.window.end if reading.anew else state.expanded_until,
             suspect_since=None,
             suspect_why="",
@@ -245,6 +246,12 @@ def _remember_reading(
         alert(tx, "attention", state.calendar, f"{state.calendar} needs attention: {attention}", now)
     else:
         recovered(tx, "attention", state.calendar, now)
+
+
+def _proves_nothing(tx: Tx, reading: Reading, state: CalendarState, now: datetime) -> bool:
+    """An answer without a single entry confirms no loss: it may be the very lie that began it."""
+    published = tx.calendars.published_in(state.calendar) if reading.empty else []
+    return any(one.adopted and one.presence is Presence.GONE and one.interval.end > now for one in published)
 
 
 def _problems(tx: Tx, calendar: CalendarId, reading: Reading) -> dict[str, str]:
