@@ -5,7 +5,8 @@ Shared by everything of the account in this process, so that the home is looked 
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -20,6 +21,7 @@ from syncd.errors import AuthFailed, ConnectorError, NotFound, Permanent, Transi
 from syncd.ports import Environment
 
 BODY_CAP = 64 * 2**20  # decoded
+TURN = 5.0  # seconds that a change waits for the one before it
 LONGEST_TOKEN = 8192  # H113: a longer one is no token that anybody could mean
 ASKED = (xml.KIND, xml.TITLE, xml.TOKEN, xml.CTAG, xml.REPORTS)
 Found = TypeVar("Found")
@@ -73,6 +75,23 @@ class Account:
         self._home: str | None = None
         self._places: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
+        self.patience = TURN
+
+    @contextmanager
+    def turn(self, path: str) -> Iterator[None]:
+        """Let our threads change the entries of one calendar in turn: Xandikos answers 423 to two changes at once.
+
+        Whoever has waited long goes anyway, so that one change that hangs does not hold up the others.
+        """
+        with self._lock:
+            one = self._turns.setdefault(parent(path), threading.Lock())
+        mine = one.acquire(timeout=self.patience)
+        try:
+            yield
+        finally:
+            if mine:
+                one.release()
 
     def propfind(self, path: str, body: bytes, depth: int, *, redirects: bool = False) -> Answer:
         return self.http.send(

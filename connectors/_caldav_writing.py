@@ -105,7 +105,8 @@ class Writing:
         return send({})
 
     def _send_text(self, path: str, text: bytes, headers: dict[str, str]) -> Answer:
-        return self.account.http.send("PUT", path, headers={**TEXT, **headers}, body=text, ok=(200, 201, 204))
+        with self.account.turn(path):
+            return self.account.http.send("PUT", path, headers={**TEXT, **headers}, body=text, ok=(200, 201, 204))
 
     @staticmethod
     def _published(draft: EventDraft, path: str, etag: str) -> Published:
@@ -222,7 +223,8 @@ class Writing:
             self._only_as(found, lambda only: self._send_delete(found.path, only))
 
     def _send_delete(self, path: str, headers: dict[str, str]) -> Answer:
-        return self.account.http.send("DELETE", path, headers=headers, ok=(200, 202, 204))
+        with self.account.turn(path):
+            return self.account.http.send("DELETE", path, headers=headers, ok=(200, 202, 204))
 
     # ------------------------------------------------------------------------------------------- small
 
