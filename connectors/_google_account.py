@@ -86,7 +86,7 @@ class Person:
         self.http = https.api
         self.login = Login(account, settings, env, https.token, subject)
         self.pace = Pace(settings.quota, env.clock.monotonic)
-        self.quota_user = hashlib.blake2b((subject or account).encode(), digest_size=16).hexdigest()
+        self.quota_user = hashlib.blake2b((subject or account).encode(), digest_size=8).hexdigest()
         self.lists: dict[str, str] = {}  # calendar -> the address of its list, composed once
         self._lines: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -116,26 +116,23 @@ class Person:
         idempotent: bool | None = None,
     ) -> Json:
         """Send one request with this person's token; one that is not accepted is replaced once."""
-        for again in (True, False):
-            token = self.login.token()
-            self.pace.spend()
-            try:
-                answer = self.http.send(
-                    method,
-                    url,
-                    headers={**headers, "Authorization": f"Bearer {token}"},
-                    body=body,
-                    ok=DONE,
-                    idempotent=idempotent,
-                )
-            except ConnectorError as error:
-                meant = meaning_of(error)
-                if not isinstance(meant, AuthFailed) or not again:
-                    raise meant from None
-                self.login.refused(token)
-            else:
-                return _object(answer)
-        raise AssertionError("unreachable")
+        token = self.login.token()
+        try:
+            return self._sent(method, url, headers, body, idempotent, token)
+        except AuthFailed:
+            self.login.refused(token)
+        return self._sent(method, url, headers, body, idempotent, self.login.token())
+
+    def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, idempotent: bool | None, token: str
+    ) -> Json:
+        self.pace.spend()
+        named = {**headers, "Authorization": f"Bearer {token}"}
+        try:
+            answer = self.http.send(method, url, headers=named, body=body, ok=DONE, idempotent=idempotent)
+        except ConnectorError as error:
+            raise meaning_of(error) from None
+        return _object(answer)
 
 
 def _object(answer: Answer) -> Json:

@@ -29,7 +29,7 @@ SERIES = 25  # changed in one increment; beyond that a listing is cheaper
 BACK = timedelta(days=31)  # an instance moved from the window into the past further than this stays busy at both
 FIELDS = (
     "kind,timeZone,nextPageToken,nextSyncToken,items(id,status,etag,iCalUID,recurringEventId,originalStartTime,start,end,"
-    "recurrence,sequence,eventType,transparency,visibility,attendees(self,email,responseStatus,organizer),"
+    "recurrence,sequence,eventType,transparency,visibility,attendees(self,email,responseStatus),"
     "attendeesOmitted,organizer(self,email),workingLocationProperties/type,summary,location,extendedProperties/private)"
 )  # a stranger's notes never leave Google; titles only because ours stand among them
 _INSTANCE = re.compile(r"(.+)_[0-9]{8}(?:T[0-9]{6}Z)?")
@@ -246,13 +246,12 @@ class Reading:
         if (kept := self.person.lists.get(self.use.name)) is None:
             question = self.person.service.events().list(
                 calendarId=self.use.name,
-                singleEvents=False,
                 maxResults=PAGE,
-                fields=FIELDS,
                 quotaUser=self.person.quota_user,
                 prettyPrint=False,
             )
-            kept = self.person.lists[self.use.name] = str(question.uri)
+            # Written as it stands: the library would write each comma with three characters.
+            kept = self.person.lists[self.use.name] = f"{question.uri}&fields={FIELDS}"
         return kept
 
     def _reader(self, zone: str | None, window: Interval) -> Reader:
