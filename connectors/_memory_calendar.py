@@ -25,12 +25,16 @@ class MemoryHome:
         self._names = names
 
     def marks(self) -> Mapping[str, str]:
-        return self._world.call(self._account, "marks", self._marks, stale=lambda: self._marks(1), empty=dict)
+        return self._world.call(self._account, "marks", self._marks, stale=lambda: self._marks(stale=True), empty=dict)
 
-    def _marks(self, back: int = 0) -> dict[str, str]:
+    def _marks(self, *, stale: bool = False) -> dict[str, str]:
         shelves = self._world.shelves(self._account)
         there = {name: shelves[name] for name in self._names if name in shelves}
-        return {name: shelf.cursor(back) for name, shelf in there.items() if not shelf.missing}
+        return {
+            name: shelf.cursor(self._world.behind(shelf) if stale else 0)
+            for name, shelf in there.items()
+            if not shelf.missing
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,8 @@ class MemoryCalendar:
                 yield page
 
     def _listing(self, fault: Fault | None, cursor: str | None, known: Mapping[str, str]) -> Listing:
-        back = 1 if fault is Fault.STALE else 0
         shelf = self._shelf
+        back = self._world.behind(shelf) if fault is Fault.STALE else 0
         if cursor is not None:
             names, following = shelf.since(cursor, back)
             if fault is Fault.EMPTY:
@@ -118,11 +122,11 @@ class MemoryCalendar:
 
     def find(self, key: EventKey, uid: str) -> Published | None:
         return self._world.call(
-            self._account, "find", lambda: self._find(key, uid), stale=lambda: self._find(key, uid, back=1)
+            self._account, "find", lambda: self._find(key, uid), stale=lambda: self._find(key, uid, stale=True)
         )
 
-    def _find(self, key: EventKey, uid: str, back: int = 0) -> Published | None:
-        entries = self._shelf.as_of(back)
+    def _find(self, key: EventKey, uid: str, *, stale: bool = False) -> Published | None:
+        entries = self._shelf.as_of(self._world.behind(self._shelf) if stale else 0)
         own = entries.get(_remote_id(key))
         entry = own or next((one for one in entries.values() if one.uid == uid and one.tag == key.subject), None)
         return None if entry is None else _published(key, entry)

@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
+from syncd.clock import Clock
 from syncd.core.busy import RemoteEvent, Signal
 from syncd.core.interval import Interval
 from syncd.errors import CursorExpired, NotFound, VersionConflict
@@ -83,8 +85,10 @@ class Change:
 class Shelf:
     """Keeps entries with etags that are never used twice, and a history that cursors point into."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
+        self.changed_at: datetime | None = None
+        self._clock = clock
         self.entries: dict[str, Entry] = {}
         self.missing = False  # deleted, or no longer shared with us
         self.trespasses: list[str] = []  # writes and deletions of what is not syncd's to touch
@@ -140,6 +144,7 @@ class Shelf:
         self._step(Change(remote_id, self.entries.pop(remote_id), None))
 
     def _step(self, change: Change) -> None:
+        self.changed_at = self._clock.now()
         self._history.append(change)
         if len(self._history) > KEPT:
             self._first += len(self._history) - KEPT

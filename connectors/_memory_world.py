@@ -5,6 +5,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import TypeVar
 
 from connectors._memory_desk import Desk
@@ -27,6 +28,7 @@ class World:
         self.revoked: set[str] = set()
         self.meanwhile: Callable[[], None] = lambda: None  # what happens while an answer is late
         self.applied: Callable[[str], None] = lambda call: None  # told of every write that took effect
+        self.lag: timedelta | None = None  # how old a change may be that a stale answer still does not know; None: any
         self.hasty: list[str] = []  # calls made before the Retry-After that we gave was over
         self._not_before: dict[str, float] = {}
         self._shelves: defaultdict[str, dict[str, Shelf]] = defaultdict(dict)
@@ -35,7 +37,7 @@ class World:
     def shelf(self, account: str, name: str) -> Shelf:
         """Return a calendar; it is there from the first time it is named."""
         with self.lock:
-            return self._shelves[account].setdefault(name, Shelf(f"{account}/{name}"))
+            return self._shelves[account].setdefault(name, Shelf(f"{account}/{name}", self.clock))
 
     def shelves(self, account: str) -> dict[str, Shelf]:
         with self.lock:
@@ -54,6 +56,12 @@ class World:
     def writes(self) -> int:
         """Count the calls that asked for a change."""
         return sum(number for (_, call), number in self.calls.items() if call in WRITES)
+
+    def behind(self, shelf: Shelf) -> int:
+        """Return how many changes a stale answer does not know of: the last one, if it is young enough."""
+        if self.lag is None:
+            return 1
+        return int(shelf.changed_at is not None and self.clock.now() - shelf.changed_at <= self.lag)
 
     def sign_in(self, account: str) -> None:
         self.revoked.discard(account)

@@ -3,7 +3,7 @@
 The store's constraint decides who was first. A host is tried inside a savepoint; the next one follows when it is taken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,7 @@ from syncd.core.visit import (
 from syncd.errors import SlotTaken
 from syncd.flows.context import Context
 from syncd.flows.hosts import day_around, host_time, offered
+from syncd.flows.live import look_live
 from syncd.flows.say import message, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
@@ -118,8 +119,33 @@ def book(ctx: Context, booking: Booking, cause: Cause) -> Visit | Refused:
         return place
     if booking.host is not None and booking.host not in place.project.team:
         return Refused(reason="not-found", detail=f"{booking.host} is not in the team of {place.project.name}")
-    outcome = ctx.store.write(lambda tx: _try_hosts(ctx, tx, place, booking, cause))
+    seen = _look_live(ctx, place, booking, cause.at) if place.project.verify_live else {}
+    outcome = ctx.store.write(lambda tx: _try_hosts(ctx, tx, place, booking, cause, seen))
     return _with_alternatives(ctx, place, booking.start, cause.at, outcome)
+
+
+def _look_live(ctx: Context, place: Place, booking: Booking, now: datetime) -> dict[AgentId, str]:
+    """Ask hosts' calendars once more, in rank, until one is free; returns why the others are not.
+
+    Those behind the free one are not asked and not taken: first wins in the store, and the client may try again.
+    """
+    with ctx.store.read() as tx:
+        ranked = _ranked(tx, place, booking)
+        able = [one for one in ranked if judge(ctx, tx, place, one, booking.start, now) is None]
+    guard = guard_of(Interval(booking.start, booking.start + place.event_type.duration), place.event_type)
+    seen: dict[AgentId, str] = {}
+    for number, agent in enumerate(able):
+        reason = look_live(ctx, ctx.directory.agents[agent], guard, now)
+        if reason is None:
+            return seen | dict.fromkeys(able[number + 1 :], "unknown")
+        seen[agent] = reason
+    return seen
+
+
+def _ranked(tx: Tx, place: Place, booking: Booking) -> list[AgentId]:
+    team = [booking.host] if booking.host is not None else place.project.team
+    turns = tx.visits.turns(place.project.id, place.event_type.id, place.project.team)
+    return rank_hosts(team, turns, booking.preferred)
 
 
 def _with_alternatives(
@@ -130,15 +156,15 @@ def _with_alternatives(
     return replace(outcome, alternatives=alternatives(ctx, place, start, now))
 
 
-def _try_hosts(ctx: Context, tx: Tx, place: Place, booking: Booking, cause: Cause) -> Visit | Refused:
+def _try_hosts(
+    ctx: Context, tx: Tx, place: Place, booking: Booking, cause: Cause, seen: Mapping[AgentId, str]
+) -> Visit | Refused:
     known = tx.visits.find_by_source(booking.source, booking.key) if booking.key is not None else None
     if known is not None:
         return known
-    team = [booking.host] if booking.host is not None else place.project.team
-    turns = tx.visits.turns(place.project.id, place.event_type.id, place.project.team)
     refusals: list[str] = []
-    for agent in rank_hosts(team, turns, booking.preferred):
-        reason = judge(ctx, tx, place, agent, booking.start, cause.at)
+    for agent in _ranked(tx, place, booking):
+        reason = seen.get(agent) or judge(ctx, tx, place, agent, booking.start, cause.at)
         if reason is None:
             try:
                 return _save_new(ctx, tx, place, booking, agent, cause)

@@ -70,7 +70,7 @@ def _publish(ctx: Context, key: EventKey, refs: Sequence[CalendarRef], now: date
     ctx.crashpoint("C15")
     calendar = ctx.calendar_of(refs[0])
     stands = _load(ctx, key, now)
-    if stands.unsure:
+    if stands.unsure and (stands.draft is not None or stands.known is None):  # deleting twice is harmless
         again = _look(ctx, calendar, refs, key, stands, now)
         if again is not None:
             return again

@@ -25,6 +25,7 @@ ARMED = 60  # steps for which a chosen death waits for its moment
 RETRY_AFTER = (None, 1.0, 7.0, 60.0, 1e9, -5.0, 0.0, float("nan"))
 TIMED = ("meta", "_sqlite_migrations")  # tables that name this very installation
 BUFFER = 600  # seconds after every visit of the town
+LAG = timedelta(seconds=45)  # of a replica; longer ones exist, and are not told apart from lies
 MEANWHILE = ("add_event", "move_event", "drag_our_entry", "edit_our_entry")
 HOUR = timedelta(hours=1)
 
@@ -86,6 +87,7 @@ class Simulation:
         stage.outside.faults.chance = self._fault
         stage.outside.faults.retry_after = lambda: self.rng.choice(RETRY_AFTER)
         stage.outside.meanwhile = self._meanwhile
+        stage.outside.lag = LAG
         desk.removes_entries = swarm.removes
         desk.add_kind(GROUP, timedelta(minutes=60), "user-beto", seats=2)
         if swarm.diary:
