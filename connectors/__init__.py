@@ -7,6 +7,7 @@ from syncd.ports import ConnectorSpec
 
 KINDS: dict[str, str] = {
     "caldav": "connectors.caldav:SPEC",
+    "calcom": "connectors.calcom:SPEC",
     "calendly": "connectors.calendly:SPEC",
     "google": "connectors.google:SPEC",
     "memory": "connectors.memory:SPEC",
