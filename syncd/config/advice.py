@@ -18,7 +18,6 @@ LATER: tuple[tuple[str, ...], ...] = (
     ("event_types", "*", "unconfirmed"),
     ("messages",),
     ("projects", "*", "public_page"),
-    ("projects", "*", "verify_live"),
     ("proposals",),
     ("travel",),
 )
