@@ -4,11 +4,12 @@ a Radicale, a Xandikos and a scheduler, each behind a socket of this machine."""
 import hashlib
 import hmac
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from syncd.demo.calendars import Agenda
 from syncd.practice_calendly import Client, Company, PracticeServer
 from tests.cli.office import Done, Office, next_monday
 from tests.servers import radicale
-from tests.servers.dav import Hands
+from tests.servers.dav import Hands, stamp, with_line
 from tests.servers.xandikos import HOME
 
 T = TypeVar("T")
@@ -280,6 +281,28 @@ class Town(Office):
         hands, path = self.hands(agent)
         texts = [hands.get(one) for one in hands.entries(path)]
         return [one for one in texts if one is not None and containing in one]
+
+    def entry_of(self, agent: str, containing: str) -> tuple[str, str]:
+        """Return path and text of the one entry that contains something."""
+        hands, path = self.hands(agent)
+        texts = [(one, hands.get(one) or "") for one in hands.entries(path)]
+        (found,) = [(one, text) for one, text in texts if containing in text]
+        return found
+
+    def drag(self, agent: str, containing: str, start: datetime, minutes: int = 20) -> None:
+        """Move an entry as the agent's telephone does: the same entry, written again with other times."""
+        path, text = self.entry_of(agent, containing)
+        for name, at in (("DTSTART", start), ("DTEND", start + timedelta(minutes=minutes))):
+            text = with_line(text, name, f"{name}:{stamp(at)}")
+        self.hands(agent)[0].put(path, text)
+
+    # what only the store tells
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Look into the store beside the daemon, as an administrator with sqlite3 would."""
+        path = self.home / "state" / "syncd.db"
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as plain:
+            return plain.execute(sql, values).fetchall()
 
     # the daemon
 
