@@ -16,7 +16,7 @@ from syncd.errors import (
     Transient,
     Unreadable,
 )
-from syncd.flows.cancel import carry_cancellation
+from syncd.flows.carry import carry
 from syncd.flows.context import Context
 from syncd.flows.expire import expire
 from syncd.flows.ingest import ingest
@@ -41,7 +41,7 @@ HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.PUBLISH: publish,
     WorkKind.REMIND: expire,
     WorkKind.RENEW: keep_called,
-    WorkKind.CANCEL: carry_cancellation,
+    WorkKind.CANCEL: carry,
 }
 
 # After a restore (docs/operations.md, Recovery): what writes outside, speaks or judges by what was written waits.

@@ -112,6 +112,7 @@ class RemoteMark:
     calendar_entry: str | None = None  # id of the entry the scheduler itself wrote into the host's calendar
     interval: Interval | None = None  # when the scheduler says it is; the visit's own may have been changed here
     host: AgentId | None = None  # whom the scheduler says, likewise
+    pending: bool = False  # it waits for approval there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

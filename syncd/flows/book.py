@@ -31,6 +31,7 @@ from syncd.core.visit import (
     VisitState,
 )
 from syncd.errors import SlotTaken
+from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
 from syncd.flows.hosts import day_around, host_time, offered
 from syncd.flows.live import look_live
@@ -259,8 +260,7 @@ def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cau
     except SlotTaken:
         return Refused(reason="slot_taken", detail="")
     announce(tx, visit, saved, cause.at, _wishes(command))
-    if saved.state is VisitState.CANCELLED and saved.source.account in ctx.accounts:
-        tx.queue.touch(WorkKind.CANCEL, visit.id, cause.at, group=saved.source.account)
+    touch_carry(ctx, tx, saved, cause.at)
     return saved
 
 

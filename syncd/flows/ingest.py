@@ -29,6 +29,7 @@ from syncd.core.visit import (
 from syncd.errors import NotFound, SlotTaken
 from syncd.flows.adoption import ENTRY, adopt_known, await_entry, retire_others
 from syncd.flows.book import Place, alternatives, announce
+from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, entry_gone, event_types_at, split_booking_key
 from syncd.flows.link import host_of
@@ -292,6 +293,8 @@ def _keep(
     if before is not None and before.holds and (before.guard, before.host) != (after.guard, after.host):
         _pass_on_hold(tx, before, now)
     _link_ids(ctx, tx, arrival, after, now)
+    if before is None or before.remote != after.remote:
+        touch_carry(ctx, tx, after, now)  # one step was taken there; another may be missing
     ctx.crashpoint("C12")
     settled = DeliveryState.CONFLICT if after.state is VisitState.CONFLICT else DeliveryState.DONE
     _settle(tx, account, ids, settled)
@@ -344,6 +347,7 @@ def _as_remote(ctx: Context, tx: Tx, arrival: Arrival, before: Visit | None, now
             calendar_entry=booking.calendar_entry,
             interval=booking.interval,
             host=host,
+            pending=booking.pending,
         ),
     )
     made = replace(made, title=fill(target.event_type.title, variables(made, ctx.directory)))

@@ -18,6 +18,7 @@ from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Mov
 from syncd.errors import SlotTaken
 from syncd.flows.adoption import adopt_known, awaits_entry, retire
 from syncd.flows.book import HELD_ANYWAY, Place, act_in, announce, judge, place_of
+from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
 from syncd.flows.hosts import busy_calendars
 from syncd.flows.keys import entry_gone, listed_after
@@ -209,8 +210,9 @@ def _resolve(ctx: Context, tx: Tx, clash: Clash, now: datetime) -> None:
 
 
 def _fixed_accounts(ctx: Context) -> set[AccountId]:
-    """Scheduler accounts that name the host themselves and were not told to let us change it."""
-    schedulers = {account for account, parts in ctx.accounts.items() if parts.scheduler is not None}
+    """Scheduler accounts that name the host themselves, take no change, and were not told to let us change it."""
+    parts = ctx.accounts.items()
+    schedulers = {account for account, one in parts if one.scheduler is not None and one.changes is None}
     return {*schedulers} - {*ctx.directory.reassign_locally}
 
 
@@ -226,6 +228,7 @@ def _reassign(ctx: Context, tx: Tx, visit: Visit, place: Place, now: datetime) -
         except SlotTaken:
             continue
         announce(tx, visit, saved, now)
+        touch_carry(ctx, tx, saved, now)
         return True
     return False
 
