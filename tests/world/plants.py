@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
+from connectors.memory import Fault
 from syncd import runner
+from syncd.core.directory import OnAgentDelete
 from syncd.core.interval import Interval
 from syncd.core.publish import Presence, Published
 from syncd.core.visit import Visit
@@ -15,7 +17,7 @@ from syncd.errors import ConnectorError, NotFound
 from syncd.flows import adoption, book, hosts, ingest, poll, publish, pull, reading, reconcile, say
 from syncd.flows.context import Context
 from syncd.ports import ChangePage
-from syncd.store import Tx
+from syncd.store import Tx, rows
 from syncd.store.calendars import Calendars
 from syncd.store.queue import Queue, Work, WorkKind
 from syncd.store.visits import Visits
@@ -24,12 +26,17 @@ from tests.world.simulation import Simulation
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """One fault: what it replaces, what it does to a town before it lives, and seeds known to find it."""
+    """One fault: what it replaces, a seed known to find it, and what is done to a town before it lives.
+
+    `harmless`: the preparation alone breaks nothing, so that the seed must be green where nothing is replaced.
+    """
 
     name: str
     patches: Callable[[], Sequence[AbstractContextManager[Any]]]
-    seeds: tuple[int, ...]
+    seed: int
     prepare: Callable[[Simulation], None] = lambda town: None
+    harmless: bool = True
+    steps: int = 250
 
     def planted(self) -> ExitStack:
         """Plant it for as long as the stack is open."""
@@ -49,8 +56,11 @@ def swap(target: object, name: str, made: Callable[..., Any]) -> Callable[[], li
 
 def _finish_whatever(queue: Queue, work: Work, next_due: datetime | None = None) -> bool:
     """Remove the work even where it was touched since it was claimed."""
-    found = (FINISH(queue, replace(work, generation=work.generation + more), next_due) for more in range(6))
-    return any(found)
+    if next_due is not None:
+        return FINISH(queue, work, next_due)
+    claim = rows.claim_of(work)
+    later = (work.generation + more for more in range(6))
+    return any(queue._db.run("work_remove", generation=one, **claim) for one in later)
 
 
 FINISH = Queue.finish
@@ -142,8 +152,28 @@ def _not_for(kinds: set[str], original: Callable[..., bool]) -> Callable[..., bo
 
 
 def _stubborn(town: Simulation) -> None:
-    """Let somebody edit our entries again and again."""
-    town.swarm.habits.update({"edit_our_entry": 30, "book_at_scheduler": 4})
+    """Let somebody edit our entries again and again, in a world that works."""
+    town.swarm = replace(town.swarm, rate=0.0, crash_rate=0.0, habits={"edit_our_entry": 8, "book_at_scheduler": 1})
+
+
+def _lying(town: Simulation) -> None:
+    """Let replicas lag, cursors die and people move visits, where a deleted entry means a cancellation."""
+    habits = {"book_by_api": 4, "move": 4, "expire_cursors": 4, "add_event": 2}
+    town.swarm = replace(town.swarm, faults=(Fault.STALE,), rate=0.4, crash_rate=0.0, habits=habits)
+    _cancelling(town)
+
+
+def _hiding(town: Simulation) -> None:
+    """Let calendars be unshared and shared again, where a deleted entry means a cancellation."""
+    habits = {"book_by_api": 4, "move": 6, "hide_calendar": 4}
+    town.swarm = replace(town.swarm, rate=0.0, crash_rate=0.0, habits=habits)
+    _cancelling(town)
+
+
+def _cancelling(town: Simulation) -> None:
+    directory = town.swarm.directory
+    policy = replace(directory.policy, on_agent_delete=OnAgentDelete.CANCEL)
+    town.stage.reload(replace(directory, policy=policy))
 
 
 def _as_it_seems(ctx: Context, ref: Any, state: Any, seen: reading.Reading, now: datetime) -> reading.Reading:
@@ -155,21 +185,27 @@ def _any_address(ctx: Context, tx: Tx, account: Any, booking: Any) -> Any:
 
 
 PLANTS = (
-    Plant("finish ignores a touch", swap(Queue, "finish", _finish_whatever), ()),
-    Plant("no constraint on overlaps", list, (), _without_the_constraint),
+    Plant("finish ignores a touch", swap(Queue, "finish", _finish_whatever), 113),
+    Plant("no constraint on overlaps", list, 0, _without_the_constraint, harmless=False),
     Plant(
         "no buffers held",
         lambda: [patch.object(one, "guard_of", lambda interval, kind: interval) for one in (book, ingest)],
-        (),
+        0,
     ),
-    Plant("half a listing is applied", swap(reading, "_gather", _half_is_enough), ()),
-    Plant("absent from a list of changes is deleted", swap(reading, "_gather", _absent_is_gone), ()),
-    Plant("tombstones are ignored", swap(Visits, "is_tombstone", lambda *_: False), ()),
-    Plant("copies of others are copied", swap(reconcile, "_busy_time", _copies_too), ()),
-    Plant("no brake", swap(pull, "_brakes", lambda *_: False), ()),
-    Plant("age of the busy time is ignored", swap(hosts, "_why_closed", _never_unknown), ()),
-    Plant("an unknown outcome counts as never done", swap(Calendars, "intent", lambda *_: 0), ()),
-    Plant("people are fought without end", lambda: [patch("syncd.core.publish.REWRITES_A_DAY", 99)], (), _stubborn),
+    Plant("half a listing is applied", swap(reading, "_gather", _half_is_enough), 73),
+    Plant("absent from a list of changes is deleted", swap(reading, "_gather", _absent_is_gone), 0),
+    Plant("tombstones are ignored", swap(Visits, "is_tombstone", lambda *_: False), 153),
+    Plant("copies of others are copied", swap(reconcile, "_busy_time", _copies_too), 4),
+    Plant("no brake", swap(pull, "_brakes", lambda *_: False), 10),
+    Plant("age of the busy time is ignored", swap(hosts, "_why_closed", _never_unknown), 0),
+    Plant("an unknown outcome counts as never done", swap(Calendars, "intent", lambda *_: 0), 207),
+    Plant(
+        "people are fought without end",
+        lambda: [patch("syncd.core.publish.REWRITES_A_DAY", 99)],
+        1,
+        _stubborn,
+        steps=700,
+    ),
     Plant(
         "the scheduler's entry is a stranger's",
         lambda: [
@@ -177,31 +213,32 @@ PLANTS = (
             patch.object(reconcile, "adopt_known", lambda *_: False),
             patch.object(ingest, "adopt_known", lambda *_: False),
         ],
-        (),
+        3,
     ),
     Plant(
         "an entry that is replaced is forgotten",
         lambda: [
             patch.object(adoption, "retire", lambda tx, known: tx.calendars.forget(known.key)),
         ],
-        (),
+        4,
     ),
-    Plant("bookings are merged two ways", swap(ingest, "_carried_over", _two_ways), ()),
-    Plant("our cancellations stay here", lambda: [patch.dict(runner.HANDLERS, {WorkKind.CANCEL: lambda *_: None})], ()),
-    Plant("a listing is believed at once", swap(pull, "ask_again", _as_it_seems), ()),
+    Plant("bookings are merged two ways", swap(ingest, "_carried_over", _two_ways), 3),
+    Plant("our cancellations stay here", lambda: [patch.dict(runner.HANDLERS, {WorkKind.CANCEL: lambda *_: None})], 3),
+    Plant("a listing is believed at once", swap(pull, "ask_again", _as_it_seems), 1, _lying),
     Plant(
         "a hidden calendar is an empty one",
         lambda: [
             patch.object(publish, "_find", _gone_or_hidden),
             patch.object(publish, "_vanished", _vanished_for_sure),
         ],
-        (),
+        5,
+        _hiding,
     ),
-    Plant("a lost booking is told nobody", swap(ingest, "task", _not_for({"lost_booking"}, say.task)), ()),
-    Plant("a cancellation is told nobody", swap(book, "message", _not_for({"cancellation"}, say.message)), ()),
-    Plant("Retry-After is ignored", swap(runner, "rests", lambda *_: {}), ()),
-    Plant("deliveries are answered and not kept", swap(Queue, "inbox_put", lambda *_: True), ()),
-    Plant("polling sees no difference", swap(poll, "_differs", lambda *_: False), ()),
-    Plant("every host is Ana", swap(ingest, "host_of", _any_address), ()),
-    Plant("old news counts as new", swap(ingest, "_is_stale", lambda *_: False), ()),
+    Plant("a lost booking is told nobody", swap(ingest, "task", _not_for({"lost_booking"}, say.task)), 3),
+    Plant("a cancellation is told nobody", swap(book, "message", _not_for({"cancellation"}, say.message)), 0),
+    Plant("Retry-After is ignored", swap(runner, "rests", lambda *_: {}), 0),
+    Plant("deliveries are answered and not kept", swap(Queue, "inbox_put", lambda *_: True), 0),
+    Plant("polling sees no difference", swap(poll, "_differs", lambda *_: False), 0),
+    Plant("every host is Ana", swap(ingest, "host_of", _any_address), 0),
+    Plant("old news counts as new", swap(ingest, "_is_stale", lambda *_: False), 153),
 )
