@@ -37,6 +37,7 @@ BODY_CAP = 32 * 2**20
 PAGE = 250  # entries in one answer
 AT_ONCE = 4  # requests of one app in one process (throttling limits, Outlook service)
 PAGES = 200
+ZONE_LASTS = 12 * 3600.0  # seconds
 PREFER = 'IdType="ImmutableId", outlook.timezone="UTC", outlook.body-content-type="text"'
 FORGOTTEN = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired", "syncstateexpired"})
 UNCONSENTED = frozenset({"authorization_requestdenied", "authorization_identitynotfound", "invalidauthenticationtoken"})
@@ -84,12 +85,12 @@ class Graph:
         )
         self.mailboxes: set[str] = set()  # that are in use; see _denied
         self._shut: set[str] = set()
-        self._gate = threading.BoundedSemaphore(AT_ONCE)
+        self._gate = _gate_of(settings)
         self._turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._token: tuple[str | None, float] = (None, 0.0)  # and until when, on the monotonic clock
         self._places: dict[str, Place] = {}
-        self._zones: dict[str, str | None] = {}
+        self._zones: dict[str, tuple[str | None, float]] = {}  # and until when, on the monotonic clock
 
     # ------------------------------------------------------------------------------------------- requests
 
@@ -229,19 +230,21 @@ class Graph:
         return "" if found[0].get("isDefaultCalendar") is True else str(found[0].get("id"))
 
     def zone(self, mailbox: str) -> str | None:
-        """Return the zone of a mailbox, asked once; None where it is not told (MailboxSettings.Read is missing)."""
-        if mailbox not in self._zones:
-            self._zones[mailbox] = self._asked_zone(mailbox)
-        return self._zones[mailbox]
+        """Return the zone of a mailbox, asked twice a day; None where MailboxSettings.Read is missing."""
+        now = self.env.clock.monotonic()
+        zone, until = self._zones.get(mailbox, (None, now))
+        if now >= until:
+            zone = self._asked_zone(mailbox)
+            self._zones[mailbox] = (zone, now + ZONE_LASTS)
+        return zone
 
     def _asked_zone(self, mailbox: str) -> str | None:
         try:
             found = self.read(mailbox, Place(mailbox=mailbox).user, {"$select": "mailboxSettings"})
-        except Forbidden:
-            return None
-        except AuthFailed as refused:
+        except (Forbidden, AuthFailed) as refused:
             if refused.answer is None or refused.answer.status != 403:
                 raise
+            self._shut.discard(mailbox)  # its calendar may well be open
             return None
         settings = found.get("mailboxSettings")
         name = settings.get("timeZone") if isinstance(settings, dict) else None
@@ -276,6 +279,13 @@ def _with(url: str, query: Mapping[str, str] | None) -> str:
     return f"{url}?{urlencode(query, safe='$,:@', quote_via=quote)}" if query else url
 
 
+def _gate_of(settings: OutlookSettings) -> threading.BoundedSemaphore:
+    """Return the gate of an app: accounts that share it share the limit."""
+    with _GRAPHS_LOCK:
+        return _GATES.setdefault((settings.client_id, settings.api_url), threading.BoundedSemaphore(AT_ONCE))
+
+
+_GATES: dict[tuple[str, str], threading.BoundedSemaphore] = {}
 _GRAPHS: dict[tuple[object, ...], Graph] = {}
 _GRAPHS_LOCK = threading.Lock()
 
@@ -285,7 +295,9 @@ def graph_of(account: AccountId, settings: OutlookSettings, env: Environment) ->
     ours = (settings.client_id, settings.tenant, settings.secret, settings.authority, settings.api_url)
     switches = (settings.allow_http, settings.allow_private, env.ca_file, env.proxy, env.public_url)
     key = (account, *ours, *switches, id(env.clock), id(env.counted), id(env.tokens))
+    known = _GRAPHS.get(key)
+    if known is not None:
+        return known
+    made = Graph(account, settings, env)
     with _GRAPHS_LOCK:
-        if key not in _GRAPHS:
-            _GRAPHS[key] = Graph(account, settings, env)
-        return _GRAPHS[key]
+        return _GRAPHS.setdefault(key, made)

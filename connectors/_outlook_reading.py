@@ -112,11 +112,17 @@ class Reading:
         yield from self._listed(place, found, wide, known, cursor, "")
 
     def _first_round(self, place: Place, window: Interval) -> _Round:
+        """Begin a round; one that Graph forgets half way (410, maintenance) is begun once more."""
         query = f"startDateTime={_stamp(window.start)}&endDateTime={_stamp(window.end)}"
+        link = f"{place.user}/calendarView/delta?{query}"
         try:
-            return self._round(place, f"{place.user}/calendarView/delta?{query}")
+            return self._round(place, link)
+        except CursorExpired:
+            pass
+        try:
+            return self._round(place, link)
         except CursorExpired as again:
-            raise Transient(f"Graph began a new round and forgot it at once: {again}") from again
+            raise Transient(f"Graph begins new rounds and forgets them at once: {again}") from again
 
     def _snapshot(
         self, place: Place, window: Interval, known: Mapping[str, str], cursor: Cursor | None

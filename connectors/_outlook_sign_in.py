@@ -103,6 +103,8 @@ class SignIn:
     def sign_in(self, tell: Callable[[str], None]) -> None:
         """Let a person sign in on any device, and keep what comes of it; raises AuthFailed, Transient."""
         with self._lock:
+            if self._store() is None:
+                raise AuthFailed(f"{self.account}: there is nowhere to keep the sign-in")
             self._forget()
             app = self._open()
             for old in app.get_accounts():
@@ -114,8 +116,6 @@ class SignIn:
             result = app.acquire_token_by_device_flow(flow)
             if "access_token" not in result:
                 raise _refusal(self.account, result)
-            if self._store() is None:
-                raise AuthFailed(f"{self.account}: there is nowhere to keep the sign-in")
             self._keep()
 
     def rights(self) -> frozenset[str]:

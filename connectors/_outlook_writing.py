@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors._http import Answer
-from connectors._outlook_event import PROPERTY, Json, Reader, etag_of, location_of, mark_of, ours_in, text
+from connectors._outlook_event import PROPERTY, Json, Reader, etag_of, location_of, mark_of, ours_in, text, uid_of
 from connectors._outlook_graph import UNKNOWN_MAILBOX, Graph, Place, error_of
 from connectors._outlook_notes import rewritten, says
 from syncd.core.interval import Interval
@@ -100,7 +100,7 @@ class Writing:
         found = self._standing(known.remote_id)
         if found is None:
             raise NotFound(f"{known.key}: the entry is gone")
-        self._ours(found, known)
+        self._ours(found, draft.key, known.uid)
         if found.etag != known.etag:
             raise VersionConflict(f"{known.key}: the entry changed since it was read")
         return self._write_over(draft, found, known)
@@ -185,7 +185,7 @@ class Writing:
             found = self._standing(known.remote_id)
             if found is None:
                 return
-            self._ours(found, known)
+            self._ours(found, known.key, known.uid)
             etag = found.etag
         self._delete(known.remote_id, etag)
 
@@ -207,11 +207,12 @@ class Writing:
 
     # ------------------------------------------------------------------------------------------- small
 
-    def _ours(self, found: Standing, known: Published) -> None:
+    @staticmethod
+    def _ours(found: Standing, key: EventKey, uid: str) -> None:
         """Insist that an entry is ours: it bears the mark of its subject."""
         ours = ours_in(found.event)
-        if ours is None or ours[0] != known.key.subject:
-            raise Permanent(f"{known.key}: the entry under its id is not ours any more; it is left alone")
+        if ours is None or (ours[0] != key.subject and uid_of(found.event) != uid):
+            raise Permanent(f"{key}: the entry under its id is not ours any more; it is left alone")
 
     def _place(self) -> Place:
         return self.graph.place(self.use.name)

@@ -69,6 +69,7 @@ class Oddities:
     thin: bool = False  # occurrences in a delta bring their times only
     endless: bool = False  # a next link that brings the same page for ever
     circle: bool = False  # a next link that leads to itself
+    small_pages: int = 0  # the most entries in a page, whatever was preferred
     empty_pages: int = 0  # before the entries of a round
     twice: bool = False  # an entry comes twice in a round, an old word first
     gossip: bool = False  # @removed for entries outside the window that changed, in a first round too
@@ -275,7 +276,7 @@ class Api:
             return self._more(ask, [], items[1:], token)
         if self.odd.endless and items:
             return self._more(ask, items[:1], items, token)
-        size = ask.page
+        size = min(ask.page, self.odd.small_pages or ask.page)
         if len(items) > size:
             return self._more(ask, items[:size], items[size:], token)
         return {"value": items, "@odata.deltaLink": self._link(ask.path, {"$deltatoken": token})}

@@ -36,10 +36,11 @@ class Judge:
 
     wrong: list[str] = field(default_factory=list)
     judged: int = 0
+    on: bool = True  # off where the same page comes by the hundred
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> str | None:
         """Return what is wrong with a request, None where it is right or nobody can tell."""
-        if contract() is None:
+        if contract() is None or not self.on:
             return None
         from openapi_core.contrib.requests import RequestsOpenAPIRequest
 
@@ -56,7 +57,7 @@ class Judge:
         A PATCH that tells what it made (200, as the live service does) is judged as the GET of the same thing:
         the description, made from metadata, only knows 204.
         """
-        if contract() is None or status >= 500:
+        if contract() is None or not self.on or status >= 500:
             return
         from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 
