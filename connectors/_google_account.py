@@ -131,7 +131,7 @@ class Person:
         try:
             answer = self.http.send(method, url, headers=named, body=body, ok=DONE, idempotent=idempotent)
         except ConnectorError as error:
-            raise meaning_of(error) from None
+            raise meaning_of(error, self.env.clock.now()) from None
         return _object(answer)
 
 

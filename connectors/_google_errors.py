@@ -3,8 +3,10 @@
 Reasons are those of developers.google.com/calendar/api/guides/errors. Must not know what was asked.
 """
 
+from datetime import datetime
 from typing import Any
 
+from connectors._http import retry_after_of
 from syncd.errors import ConnectorError, Forbidden, Permanent, Transient, Unreadable
 
 SLOWER = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "usageLimits"})
@@ -22,35 +24,32 @@ def said_of(error: ConnectorError) -> str:
     return _first(error).get("message", "")[:200]
 
 
-def meaning_of(error: ConnectorError) -> ConnectorError:
+def meaning_of(error: ConnectorError, now: datetime) -> ConnectorError:
     """Return the error as Google means it; the answer stays on it."""
     if error.answer is None:
         return error
-    first = _first(error)
-    reason = first.get("reason", "")
-    better = _better(error, error.answer.status, reason, first.get("domain", ""))
+    better = _better(error, error.answer.status, _first(error), now)
     if better is None:
         return error
     better.answer = error.answer
     return better
 
 
-def _better(error: ConnectorError, status: int, reason: str, domain: str) -> ConnectorError | None:
+def _better(error: ConnectorError, status: int, first: dict[str, str], now: datetime) -> ConnectorError | None:
+    reason, domain, said = first.get("reason", ""), first.get("domain", ""), first.get("message", "")[:200]
     if reason in CALLBACK:  # told with 401, and nothing is wrong with the login
         return Forbidden(f"Google does not call this address ({reason})")
     if status == 403 and (reason in SLOWER or (domain == "usageLimits" and reason not in NEVER)):
-        return Transient(f"Google asks for fewer requests ({reason})", _retry_after(error))
+        return Transient(f"Google asks for fewer requests ({reason})", _retry_after(error, now))
     if status == 403 and reason:
-        return Forbidden(f"Google refuses: {reason}. {_first(error).get('message', '')[:200]}".rstrip())
+        return Forbidden(f"Google refuses: {reason}. {said}".rstrip())
     if status == 400 and reason and isinstance(error, Permanent):
-        return Permanent(f"Google does not understand the request: {reason}. {_first(error).get('message', '')[:200]}")
+        return Permanent(f"Google does not understand the request: {reason}. {said}".rstrip())
     return None
 
 
-def _retry_after(error: ConnectorError) -> float | None:
-    """Return the seconds asked for beside the status."""
-    told = error.answer.headers.get("Retry-After", "") if error.answer is not None else ""
-    return float(told) if told.isascii() and told.isdigit() and len(told) < 7 else None
+def _retry_after(error: ConnectorError, now: datetime) -> float | None:
+    return retry_after_of(error.answer.headers.get("Retry-After"), now) if error.answer is not None else None
 
 
 def _first(error: ConnectorError) -> dict[str, str]:

@@ -74,16 +74,18 @@ def _kind(event: Json, notes: list[str]) -> Signal | None:
     if kind != "workingLocation":
         return None
     told = event.get("workingLocationProperties")
-    place = told.get("type") if isinstance(told, dict) else None
-    if place is not None and place not in _PLACES:
-        _note(notes, f"unknown word {str(place)[:40]!r} in workingLocationProperties.type: read as working elsewhere")
-    return _PLACES.get(str(place), Signal.WORKING_ELSEWHERE)
+    place = str(told["type"]) if isinstance(told, dict) and told.get("type") is not None else "homeOffice"
+    if place not in _PLACES:
+        _note(notes, f"unknown word {place[:40]!r} in workingLocationProperties.type: read as working elsewhere")
+    return _PLACES.get(place, Signal.WORKING_ELSEWHERE)
 
 
 def _word(event: Json, name: str, words: Mapping[str, Signal | None], notes: list[str]) -> Signal | None:
     value = event.get(name)
-    if value is None or value in words:
-        return None if value is None else words[value]
+    if value is None:
+        return None
+    if isinstance(value, str) and value in words:
+        return words[value]
     _note(notes, f"unknown word {str(value)[:40]!r} in {name}: read as busy")
     return _UNKNOWN
 
@@ -95,7 +97,8 @@ def _note(notes: list[str], text: str) -> None:
 
 def _part(event: Json, emails: Collection[str], notes: list[str]) -> set[Signal | None]:
     """Return the agent's own part in a meeting: the answer given, or that it is organised and not attended."""
-    attendees = [one for one in event.get("attendees") or () if isinstance(one, dict)]
+    listed = event.get("attendees")
+    attendees = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     organizer = event.get("organizer")
     organises = isinstance(organizer, dict) and _is_own(organizer, emails)
     own = [one for one in attendees if _is_own(one, emails)]

@@ -33,7 +33,7 @@ from syncd.core.publish import EventDraft, EventKey, Presence, Published
 from syncd.errors import NotFound, Permanent, Transient, Unreadable, VersionConflict
 from syncd.ports import CalendarUse
 
-SALTS = 40  # ids of one subject: one is burnt each time its entry is deleted
+SALTS = 8  # ids of one subject that are tried one after the other: each deletion burns one
 WAIT = 25.0  # seconds for another write to the same calendar
 
 
@@ -52,7 +52,7 @@ class Writing:
     def _create(self, draft: EventDraft) -> Published:
         """Insert under an id of our own; an id is burnt for ever once its entry was deleted, and the next is taken."""
         for salt in range(SALTS):
-            own_id = self._own_id(draft.key, salt)
+            own_id = self._own_id(draft.key, str(salt))
             try:
                 return self._published(draft, self._insert(draft, own_id))
             except VersionConflict as taken:  # 409
@@ -61,8 +61,20 @@ class Writing:
                     continue
                 if not is_of(stands, draft.key.subject, draft.uid):
                     raise VersionConflict(f"{draft.key}: an entry of somebody else is in the way") from taken
-                return self._published(draft, stands) if _says(stands, draft) else self._write_over(draft, stands)
-        raise Permanent(f"{draft.key}: its entry was deleted {SALTS} times; syncd makes no other")
+                return self._meet(draft, stands)
+        return self._create_afresh(draft)
+
+    def _create_afresh(self, draft: EventDraft) -> Published:
+        """Where an entry was deleted many times, look for it by its mark, else take an id that never was."""
+        stands = self._found(draft.key, draft.uid)
+        if stands is not None:
+            return self._meet(draft, stands)
+        fresh = self._own_id(draft.key, self.person.env.clock.new_id())
+        return self._published(draft, self._insert(draft, fresh))
+
+    def _meet(self, draft: EventDraft, stands: Json) -> Published:
+        """Take an entry of ours that stands there already for the one just made."""
+        return self._published(draft, stands) if _says(stands, draft) else self._write_over(draft, stands)
 
     def _insert(self, draft: EventDraft, own_id: str) -> Json:
         body = {"id": own_id, **_body(draft, own_id), "description": draft.body, "eventType": "default"}
@@ -129,9 +141,10 @@ class Writing:
 
     def _look(self, key: EventKey, uid: str) -> Json | None:
         """Return our entry of a subject: under our first id, else by our mark (a later id, or another secret's)."""
-        own = self._standing(self._own_id(key, 0))
-        if own is not None and is_of(own, key.subject, uid):
-            return own
+        own = self._standing(self._own_id(key, "0"))
+        return own if own is not None and is_of(own, key.subject, uid) else self._found(key, uid)
+
+    def _found(self, key: EventKey, uid: str) -> Json | None:
         return next((one for one in self._marked(key) if is_of(one, key.subject, uid)), None)
 
     def _marked(self, key: EventKey) -> Iterator[Json]:
@@ -207,14 +220,13 @@ class Writing:
         finally:
             line.release()
 
-    def _own_id(self, key: EventKey, salt: int) -> str:
+    def _own_id(self, key: EventKey, salt: str) -> str:
         """Return an id of our entry (a-v, 0-9): the same for the same subject, and guessed by nobody.
 
         So a repeated create meets itself (409) instead of making a second entry.
         """
         secret = self.person.env.secret("google-id")
-        text = f"{key}#{salt}" if salt else str(key)
-        digest = hashlib.blake2b(text.encode(), key=secret[:64], digest_size=16).digest()
+        digest = hashlib.blake2b(f"{key}#{salt}".encode(), key=secret[:64], digest_size=16).digest()
         return "v" + base64.b32hexencode(digest).decode().rstrip("=").lower()
 
 

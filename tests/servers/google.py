@@ -91,6 +91,7 @@ class Google:
         # switches
         self.page = 250  # entries on one page at most
         self.empty_pages = 0  # before each listing
+        self.endless = False  # an empty page after each page, for ever
         self.tells_sync_token = True
         self.ignores_fields = False
         self.free_busy_errors: dict[str, str] = {}  # calendar -> reason
@@ -135,6 +136,10 @@ class Google:
     def hang_up(self, call: str, *, undone: bool = False) -> None:
         """Do the next call of a kind (or not), and close the connection instead of answering."""
         self._spoils.append(Spoil(call, lambda _: None, instead=undone))
+
+    def relent(self) -> None:
+        """Answer well from now on."""
+        self._spoils.clear()
 
     def deliver(self) -> list[int]:
         """Post the notices that wait, and return the statuses; a small share of them Google drops."""
@@ -311,12 +316,12 @@ class Google:
 
     def _page(self, shelf: Shelf, query: Query, role: str, items: list[Json], sync: str) -> Json:
         size = min(self.page, int(query.get("maxResults", ["250"])[0]))
-        empty = self.empty_pages if "pageToken" not in query else 0
+        empty = self.endless or (self.empty_pages and "pageToken" not in query)
         now, left = ([], items) if empty else (items[:size], items[size:])
         told: Json = {"kind": "calendar#events", "etag": '"page"', "summary": shelf.title, "timeZone": shelf.zone}
         told |= {"accessRole": role, "updated": "2026-11-25T00:00:00.000Z", "defaultReminders": [], "items": now}
         if left or empty:
-            token = f"page{len(self._pages)}-{hashlib.sha256(repr((query, len(left))).encode()).hexdigest()[:8]}"
+            token = f"page-{len(self.calls)}"
             self._pages[token] = left, sync
             return told | {"nextPageToken": token}
         searches = {"iCalUID", "privateExtendedProperty", "q"} & query.keys()
