@@ -78,7 +78,7 @@ class Writing:
         """Make the entry; after a failure that leaves it open, look whether it was made. Raises Ambiguous."""
         made = self._posted(draft, "")
         if made is None:  # the mark of an entry that is gone: Graph repeats its answer to it and makes nothing
-            made = self._posted(draft, self.graph.env.clock.new_id()[:12])
+            made = self._posted(draft, self.graph.env.clock.new_id()[-12:])
         if made is None:
             raise Ambiguous(f"{draft.key}: Graph says that the entry was made, and does not have it")
         return _published(draft, made) if made.says(draft) else self._write_over(draft, made, None)
