@@ -4,7 +4,7 @@ Seconds since the epoch and bytes, because this is the hot path: a host is one b
 hosts are free is one addition of long integers.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ from syncd.core.visit import Slot
 Seconds = tuple[int, int]  # from, to: half-open, UTC epoch seconds
 
 BYTE = 255  # what a byte can count to
+ALWAYS = -(1 << 62)  # seconds before everything, and after
+NEVER = (1 << 62, 1 << 62)
 SECOND = timedelta(seconds=1)
 
 
@@ -124,41 +126,58 @@ def _counted_on_grid(hosts: Sequence[FreeStarts]) -> Iterable[tuple[int, int]]:
 
 def free_starts(event_type: EventType, host: HostTime, zone: str) -> FreeStarts:
     """Work out which starts on a host's grid meet no block, no hold and no full day."""
-    starts = _grid(tuple(host.open), _whole(event_type.duration), _whole(event_type.increment))
-    free = bytearray(b"\x01" if event_type.daily_cap != 0 else b"\x00") * len(starts)
-    for taken in (host.busy, host.holds):
-        _clear(free, starts, taken, event_type)
+    grid = _grid_of(event_type, tuple(host.open))
+    free = (
+        bytearray(len(grid.starts)) if event_type.daily_cap == 0 else _free(grid, sorted(chain(host.busy, host.holds)))
+    )
     for day in _full_days(event_type, host.counts):
-        low, high = (bisect_left(starts, moment) for moment in day_interval(day, zone).epoch)
+        low, high = (bisect_left(grid.starts, moment) for moment in day_interval(day, zone).epoch)
         free[low:high] = bytes(high - low)
-    return FreeStarts(starts, bytes(free))
+    return FreeStarts(grid.starts, bytes(free))
 
 
-def _clear(free: bytearray, starts: Sequence[int], taken: Sequence[Seconds], event_type: EventType) -> None:
-    """Mark the starts whose visit with its buffers would overlap one of these, in one walk; touching is free."""
-    before, after = _whole(event_type.buffer_before), _whole(event_type.duration + event_type.buffer_after)
-    low, count = 0, len(starts)
-    for begin, end in taken:
-        if low == count:
-            return
-        if end + before <= starts[low]:  # over before the next start that is still in question
-            continue
-        low = bisect_right(starts, begin - after, low)
-        high = bisect_left(starts, end + before, low)
-        free[low:high] = bytes(high - low)
-        low = high
+def _free(grid: "_Grid", taken: Iterable[Seconds]) -> bytearray:
+    """Mark the starts whose visit with its buffers overlaps none of these, given by start; touching is free.
+
+    One walk along both: of all that begins before a guard ends, only the last end can be in the way.
+    """
+    free: list[bool] = []
+    spans = iter(taken)
+    begin, end = next(spans, NEVER)
+    reach = ALWAYS
+    for since, until in grid.guards:
+        while begin < until:
+            if end > reach:
+                reach = end
+            begin, end = next(spans, NEVER)
+        free.append(reach <= since)
+    return bytearray(free)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Candidate starts, and for each what a visit there takes with its buffers."""
+
+    starts: tuple[int, ...]
+    guards: tuple[Seconds, ...]
+
+
+def _grid_of(event_type: EventType, spans: tuple[Seconds, ...]) -> _Grid:
+    before, after = _whole(event_type.buffer_before), _whole(event_type.buffer_after)
+    return _grid(spans, _whole(event_type.duration), _whole(event_type.increment), before, after)
 
 
 @lru_cache(maxsize=64)
-def _grid(spans: tuple[Seconds, ...], length: int, step: int) -> tuple[int, ...]:
+def _grid(spans: tuple[Seconds, ...], length: int, step: int, before: int, after: int) -> _Grid:
     """List the starts whose visit lies inside open hours: every increment from the beginning of each interval.
 
-    Hosts with the same hours are handed the same tuple; that is how `_counted` knows them.
+    Hosts with the same hours are handed the same one; that is how `_counted` knows them.
     """
     reached = zip(spans, _reaches(spans), strict=True)
-    return tuple(
+    starts = tuple(
         chain.from_iterable(range(begin, min(end, reach - length + 1), step) for (begin, end), reach in reached)
     )
+    return _Grid(starts, tuple((start - before, start + length + after) for start in starts))
 
 
 def _reaches(spans: Sequence[Seconds]) -> list[int]:

@@ -8,6 +8,7 @@ from syncd.core.ids import CalendarId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventKey, Presence, Published
 from syncd.store import rows
+from syncd.store.busy import BusyTime
 from syncd.store.engine import Db, chunks, first
 from syncd.store.entries import Entries
 from syncd.store.records import CalendarState, Entry, Glance
@@ -21,6 +22,7 @@ class Calendars:
     def __init__(self, db: Db) -> None:
         self._db = db
         self._entries = Entries(db)
+        self._busy = BusyTime(db)
 
     def state(self, calendar: CalendarId) -> CalendarState:
         """Return the state; a calendar never read has one with every field empty."""
@@ -72,13 +74,12 @@ class Calendars:
     def spans(
         self, calendars: Sequence[CalendarId], window: tuple[int, int], *, all_day: bool = True
     ) -> dict[CalendarId, list[tuple[int, int]]]:
-        """Return blocks as epoch seconds for the slot arithmetic: the hot path, no objects made.
+        """Return the time that blocks take as epoch seconds for the slot arithmetic: the hot path, no objects made.
 
-        `all_day=False` leaves those out. Every calendar asked for has its list, ordered by start.
+        Blocks that overlap or touch may be one span; `all_day=False` leaves those out. Every calendar asked for has
+        its list, ordered by start.
         """
-        start, end = window
-        wanted = {"start_at": start, "end_at": end, "all_day": int(all_day)}
-        return {one: self._db.tuples("spans_between", calendar=one, **wanted) for one in calendars}
+        return self._busy.spans(calendars, window, all_day=all_day)
 
     def revision(self, calendars: Sequence[CalendarId]) -> tuple[int, ...]:
         """Return numbers that change whenever the blocks of these calendars do (for cached masks)."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 CHUNK = 500  # values in one list of a query
+LISTS = (list, tuple, set, frozenset)
 
 
 class Row(Protocol):
@@ -94,21 +95,25 @@ def with_lists(query: str, values: Mapping[str, Any]) -> tuple[str, Mapping[str,
 
     Sizes are rounded up to powers of two, so that few different texts are prepared; an empty one matches nothing.
     """
+    lists = {name: list(value) for name, value in values.items() if isinstance(value, LISTS)}
     text = queries()[query]
-    lists = {name: list(value) for name, value in values.items() if isinstance(value, list | tuple | set | frozenset)}
     if not lists:
         return text, values
     plain = {name: value for name, value in values.items() if name not in lists}
     for name, members in lists.items():
         size = 1 << (len(members) - 1).bit_length() if members else 0
         padded = members + members[-1:] * (size - len(members))
-        plain |= {f"{name}_{number}": member for number, member in enumerate(padded)}
-        text = text.replace(f"(:{name})", _places(name, size))
+        plain.update(zip(_names(name, size), padded, strict=True))
+        text = _spread(text, name, size)
     return text, plain
 
 
 @cache
-def _places(name: str, size: int) -> str:
-    if size == 0:
-        return "(SELECT NULL WHERE 1 = 0)"
-    return f"({', '.join(f':{name}_{number}' for number in range(size))})"
+def _names(name: str, size: int) -> tuple[str, ...]:
+    return tuple(f"{name}_{number}" for number in range(size))
+
+
+@cache
+def _spread(text: str, name: str, size: int) -> str:
+    places = ", ".join(f":{one}" for one in _names(name, size)) if size else "SELECT NULL WHERE 1 = 0"
+    return text.replace(f"(:{name})", f"({places})")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from syncd.core.ids import CalendarId
 from syncd.store import rows
+from syncd.store.busy import PERIOD, BusyTime
 from syncd.store.engine import Db, Row, chunks, first
 from syncd.store.entry_names import hash_of, stem_of, stems_of
 from syncd.store.records import Entry
@@ -14,6 +15,7 @@ class Entries:
 
     def __init__(self, db: Db) -> None:
         self._db = db
+        self._busy = BusyTime(db)
 
     def find(self, calendar: CalendarId, remote_ids: Sequence[str]) -> dict[str, Entry]:
         """Return those of these entries that are remembered, by remote id."""
@@ -39,23 +41,23 @@ class Entries:
         self._db.run("calendar_add", name=calendar)
         calendar_id = self._calendar_id(calendar)
         found = self._rows(calendar_id, list(wanted))
-        changed = [self._put(calendar, calendar_id, entry, found.get(name)) for name, entry in wanted.items()]
-        return self._note(calendar_id, changed=any(changed))
+        starts = [self._put(calendar, calendar_id, entry, found.get(name)) for name, entry in wanted.items()]
+        return self._note(calendar_id, set().union(*starts))
 
-    def _put(self, calendar: CalendarId, calendar_id: int, entry: Entry, row: Row | None) -> bool:
-        """Write one entry where it differs, and its blocks where they do; tell whether they do."""
+    def _put(self, calendar: CalendarId, calendar_id: int, entry: Entry, row: Row | None) -> set[int]:
+        """Write one entry where it differs, and its blocks where they do; return where those begin that do."""
         known = self._entry(calendar, row) if row is not None else None
         if entry == known:
-            return False
+            return set()
         before = {rows.block_key(one) for one in known.blocks} if known is not None else set()
         after = {rows.block_key(one) for one in entry.blocks}
         if row is not None and before != after:
             self._drop_blocks(row)
         entry_id = self._write(calendar_id, entry, row)
         if before == after:
-            return False
+            return set()
         self._db.many("block_insert", [rows.block_values(key, entry_id, calendar_id) for key in sorted(after)])
-        return True
+        return {start for start, *_ in before ^ after}
 
     def _write(self, calendar_id: int, entry: Entry, row: Row | None) -> int:
         values = rows.entry_values(entry)
@@ -68,19 +70,25 @@ class Entries:
     def drop(self, calendar: CalendarId, remote_ids: Iterable[str]) -> bool:
         """Forget entries; tell whether any busy time changed."""
         calendar_id = self._calendar_id(calendar)
-        changed = 0
+        starts: set[int] = set()
         for row in self._rows(calendar_id, list(remote_ids)).values():
-            changed += self._drop_blocks(row)
+            starts |= self._drop_blocks(row)
             self._db.run("entry_delete", id=row["id"])
-        return self._note(calendar_id, changed=changed > 0)
+        return self._note(calendar_id, starts)
 
-    def _drop_blocks(self, row: Row) -> int:
-        return self._db.run("blocks_delete", **rows.place_of(row)) if row["first_at"] is not None else 0
+    def _drop_blocks(self, row: Row) -> set[int]:
+        """Delete the blocks of an entry; return where they begin."""
+        if row["first_at"] is None:
+            return set()
+        return {one["start_at"] for one in self._db.rows("blocks_delete", **rows.place_of(row))}
 
-    def _note(self, calendar_id: int, *, changed: bool) -> bool:
-        if changed:
-            self._db.run("calendar_changed", calendar_id=calendar_id)
-        return changed
+    def _note(self, calendar_id: int, starts: set[int]) -> bool:
+        """Let what is worked out from blocks follow those that changed, given by where they begin."""
+        if not starts:
+            return False
+        self._db.run("calendar_changed", calendar_id=calendar_id)
+        self._busy.renew(calendar_id, {start // PERIOD for start in starts})
+        return True
 
     def _calendar_id(self, calendar: CalendarId) -> int:
         """Return the number that stands for a calendar in the tables; 0, which none has, for an unknown one."""

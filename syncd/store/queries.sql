@@ -220,10 +220,24 @@ FROM calendar JOIN block ON block.calendar_id = calendar.id JOIN entry ON entry.
 WHERE calendar.name IN (:calendars) AND block.start_at < :end_at AND block.end_at > :start_at
 ORDER BY block.start_at, block.end_at, calendar.name, entry.remote_id
 
--- name: spans_between
-SELECT block.start_at, block.end_at FROM calendar JOIN block ON block.calendar_id = calendar.id
-WHERE calendar.name = :calendar AND block.start_at < :end_at AND block.end_at > :start_at AND block.all_day <= :all_day
-ORDER BY block.start_at, block.end_at
+-- name: blocks_starting
+SELECT start_at, end_at, all_day FROM block
+WHERE calendar_id = :calendar_id AND start_at >= :start_at AND start_at < :end_at ORDER BY start_at, end_at
+
+-- name: busy_between
+SELECT calendar.name, busy.all_day, busy.spans FROM calendar JOIN busy ON busy.calendar_id = calendar.id
+WHERE calendar.name IN (:calendars) AND busy.period <= :last AND busy.until > :start_at AND busy.all_day <= :all_day
+ORDER BY busy.all_day, busy.period
+
+-- name: busy_of
+SELECT period, all_day, until, spans FROM busy WHERE calendar_id = :calendar_id
+
+-- name: busy_put
+INSERT INTO busy (calendar_id, period, all_day, until, spans)
+VALUES (:calendar_id, :period, :all_day, :until, :spans)
+
+-- name: busy_drop
+DELETE FROM busy WHERE calendar_id = :calendar_id AND period = :period
 
 -- name: block_insert
 INSERT INTO block (calendar_id, start_at, end_at, entry_id, all_day, copied)
@@ -233,6 +247,7 @@ ON CONFLICT DO NOTHING
 -- name: blocks_delete
 DELETE FROM block
 WHERE calendar_id = :calendar_id AND start_at >= :first_at AND start_at <= :last_at AND entry_id = :id
+RETURNING start_at
 
 -- name: blocks_lost
 SELECT calendar_id, COUNT(*) AS blocks FROM block

@@ -1,5 +1,6 @@
 """Looks through a whole store for what must never be; shares nothing with the guards that should prevent it."""
 
+from syncd.store.busy import BusyTime
 from syncd.store.engine import Db
 from syncd.store.history import broken_links
 from syncd.store.rows import moment
@@ -33,6 +34,16 @@ def block_problems(db: Db) -> list[str]:
     ]
 
 
+def busy_problems(db: Db) -> list[str]:
+    """Name the calendars whose busy time, as slots see it, is not what their blocks take."""
+    busy = BusyTime(db)
+    return [
+        f"busy: what {row['name']} takes is not what its blocks say"
+        for row in db.rows("calendar_all")
+        if not busy.is_true(row["id"])
+    ]
+
+
 def hold_problems(db: Db) -> list[str]:
     """Name visits that hold nobody's time, or hold it in a state that holds nothing."""
     return [
@@ -40,4 +51,4 @@ def hold_problems(db: Db) -> list[str]:
     ]
 
 
-EVERYTHING = (overlaps, hold_problems, block_problems, history_problems)
+EVERYTHING = (overlaps, hold_problems, block_problems, busy_problems, history_problems)

@@ -326,17 +326,17 @@ def test_only_the_host_who_changed_is_worked_out_anew(tmp_path: Path) -> None:
     store.write(all_read)
     ctx = context(store)
     asked(ctx)
-    assert heard.take("JOIN block") == 2
+    assert heard.take("JOIN busy") == 2
     asked(ctx)
-    assert heard.take("JOIN block") == 0
+    assert heard.take("JOIN busy") == 0
     store.write(lambda tx: block(tx, calendar("ana"), "e", Interval(TUESDAY, TUESDAY + DAY)))
     heard.take("")
     asked(ctx)
-    assert heard.take("JOIN block") == 1
+    assert heard.take("JOIN busy") == 1
     store.write(lambda tx: hold(tx, "v", BETO, TUESDAY))
     heard.take("")
     asked(ctx)
-    assert heard.take("JOIN block") == 1
+    assert heard.take("JOIN busy") == 1
     store.close()
 
 

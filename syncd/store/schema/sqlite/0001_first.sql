@@ -170,6 +170,18 @@ CREATE TABLE block (
     PRIMARY KEY (calendar_id, start_at, end_at, entry_id, all_day, copied)
 ) STRICT, WITHOUT ROWID;
 
+-- The same once more for slots: the time that the blocks take which begin in a period, in one value. Written only with
+-- the blocks it is worked out from.
+
+CREATE TABLE busy (
+    calendar_id INTEGER NOT NULL REFERENCES calendar (id),
+    period      INTEGER NOT NULL, -- number of the period since the epoch
+    all_day     INTEGER NOT NULL,
+    until       INTEGER NOT NULL, -- its last end
+    spans       BLOB NOT NULL,    -- start, end, start, end …, by start and apart
+    PRIMARY KEY (calendar_id, period, all_day)
+) STRICT;
+
 CREATE TABLE published (
     subject      TEXT NOT NULL,
     calendar     TEXT NOT NULL,
