@@ -166,16 +166,17 @@ class Town(Office):
             office.make_calendar(f"/ana/{name}/")
         Hands(self.servers.xandikos).make_calendar(f"{HOME}{BRUNO}/")
 
-    def configure(self, poll_every: str, *, radicale_url: str | None = None) -> None:
-        """Write the configuration; `radicale_url` puts something between us and that server."""
+    def configure(self, poll_every: str, servers: Servers | None = None) -> None:
+        """Write the configuration; with `servers` it names what stands between us and those of the town."""
+        servers = servers or self.servers
         self.write(
             CONFIGURATION.format(
                 url=self.url,
                 listen=self.url.removeprefix("http://"),
                 poll_every=poll_every,
                 scheduler=self.scheduler.url,
-                radicale=radicale_url or self.servers.radicale,
-                xandikos=self.servers.xandikos + HOME[1:],
+                radicale=servers.radicale,
+                xandikos=servers.xandikos + HOME[1:],
                 question=QUESTION,
                 place=PLACE,
                 event_type=self.event_type,
