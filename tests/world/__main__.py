@@ -6,7 +6,9 @@ import sys
 import traceback
 from collections import Counter
 
+from connectors.memory import Fault
 from syncd.clock import SystemClock
+from tests.world.crash import POINTS
 from tests.world.simulation import live
 
 
@@ -20,6 +22,8 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=int, default=0)
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--keep-going", action="store_true", help="count every failing seed instead of stopping at one")
+    parser.add_argument("--leading", choices=[fault.value for fault in Fault], help="the fault that comes most")
+    parser.add_argument("--death", choices=POINTS, help="where the process dies first")
     options = parser.parse_args()
     logging.getLogger("syncd").setLevel(logging.ERROR)
     logging.getLogger("syncd").propagate = False
@@ -28,7 +32,8 @@ def main() -> int:
     kills: Counter[str] = Counter()
     for seed in range(options.first, options.first + options.seeds):
         try:
-            outcome = live(seed, options.steps)
+            leading = Fault(options.leading) if options.leading else None
+            outcome = live(seed, options.steps, leading=leading, death=options.death)
         except Exception as error:  # noqa: BLE001 - whatever broke is what we look for
             failed.append(seed)
             if not options.keep_going:

@@ -5,7 +5,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
@@ -58,13 +58,19 @@ class Defects(logging.Handler):
 class Simulation:
     """A town of one seed. The same seed lives the same life."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, leading: Fault | None = None, death: str | None = None) -> None:
+        """`leading` and `death` say which fault comes most and where the process dies first; else the seed does."""
         self.seed = seed
         self.rng = Random(seed)
         self.stage = Stage(seed=seed)
         self.people = People(self.stage, self.rng)
-        self._leading = list(Fault)[seed // 8 % len(Fault)]  # goes round by seed, so that every fault has its turn
+        self._leading = leading or list(Fault)[seed // 8 % len(Fault)]  # goes round by seed: every fault has its turn
+        self._death = death or POINTS[seed // 8 % len(POINTS)]
         self.swarm = draw(self.rng, list(self.people.habits), self._leading)
+        if leading is not None:
+            self.swarm = replace(self.swarm, rate=0.4)
+        if death is not None:
+            self.swarm = replace(self.swarm, crash_rate=1.0, loss_rate=0.0)
         self.stage.reload(self.swarm.directory)
         self.people = People(self.stage, self.rng)
         self.judge = Judge(self.stage, buffer=BUFFER)
@@ -168,7 +174,7 @@ class Simulation:
         kills = self.stage.reaper.kills
         point = min(self.rng.sample(POINTS, 5), key=lambda name: kills[name])
         if not kills:
-            point = POINTS[self.seed // 8 % len(POINTS)]
+            point = self._death
         self._armed_until = self.outcome.steps + ARMED
         self.stage.reaper.wants = lambda name: name == point
 
@@ -311,16 +317,18 @@ def replay_command(seed: int, steps: int) -> str:
     return f"python -m tests.world --from {seed} --seeds 1 --steps {steps}"
 
 
-def live(seed: int, steps: int) -> Outcome:
+def live(seed: int, steps: int, *, leading: Fault | None = None, death: str | None = None) -> Outcome:
     """Run one seed; a failure names the one command that shows it again."""
-    simulation = Simulation(seed)
+    simulation = Simulation(seed, leading=leading, death=death)
     logger = logging.getLogger("syncd")
     logger.addHandler(simulation.defects)
     try:
         return simulation.run(steps)
     except BaseException as error:
         last = "\n  ".join(simulation.log[-25:])
-        error.add_note(f"seed {seed}, step {simulation.outcome.steps}; again: {replay_command(seed, steps)}\n  {last}")
+        again = replay_command(seed, steps) + (f" --leading {leading.value}" if leading else "")
+        again += f" --death {death}" if death else ""
+        error.add_note(f"seed {seed}, step {simulation.outcome.steps}; again: {again}\n  {last}")
         raise
     finally:
         logger.removeHandler(simulation.defects)
