@@ -7,6 +7,7 @@ from pathlib import Path as File
 from typing import Any
 
 from syncd.config.advice import advise
+from syncd.config.broken import names_in_broken_tables
 from syncd.config.build import directory_of
 from syncd.config.document import Document, read_document
 from syncd.config.lines import Lines, read_toml
@@ -96,7 +97,7 @@ def load(
     if unreadable:
         raise ConfigError([_line(file, line, problem) for line, problem in unreadable])
     document = read_document(raw, specs, Secrets(base=base, env=env))
-    problems = [*document.problems, *check_references(document, base)]
+    problems = [*document.problems, *check_references(document, base), *names_in_broken_tables(document)]
 
     def shown(found: Sequence[Problem]) -> list[str]:
         ordered = sorted((lines.of(one.path), number, one) for number, one in enumerate(dict.fromkeys(found)))
