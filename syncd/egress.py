@@ -351,7 +351,7 @@ def is_allowed(address: str, reaches: Sequence[Reach]) -> bool:
 
 
 async def read_head(client: socket.socket) -> bytes:
-    """Read to the end of the request's head; raises Refused where it is too long or something comes after it."""
+    """Read to the end of the request's head, and what came with it; raises Refused where it is too long."""
     head = b""
     while b"\r\n\r\n" not in head:
         piece = await asyncio.get_running_loop().sock_recv(client, LONGEST_HEAD + 1 - len(head))
@@ -360,8 +360,6 @@ async def read_head(client: socket.socket) -> bytes:
         head += piece
         if len(head) > LONGEST_HEAD:
             raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too long")
-    if not head.endswith(b"\r\n\r\n"):  # nobody who waits for the answer sends on
-        raise Refused(HTTPStatus.BAD_REQUEST, "something comes after the request")
     return head
 
 

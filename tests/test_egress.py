@@ -223,7 +223,7 @@ def test_what_is_not_on_the_list_is_refused_before_any_name_is_looked_up(path: P
     [
         "127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "fe80::1", "fe80::1%lo",
         "0.0.0.0", "100.64.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "2002:7f00:1::", "fc00::1",
-        "224.0.0.1", "ff02::1", "240.0.0.1", "::",
+        "224.0.0.1", "ff02::1", "240.0.0.1", "::", "no-address",
     ],
 )  # fmt: skip
 def test_a_name_of_the_list_that_leads_inside_is_refused(path: Path, address: str) -> None:

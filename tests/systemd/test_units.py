@@ -61,7 +61,8 @@ def test_every_service_is_closed_in_every_way_that_is_written_down(name: str) ->
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_calls_are_those_of_a_service_without_the_dangerous_ones(name: str) -> None:
-    assert Unit(name).all("SystemCallFilter") == ["@system-service", "~" + " ".join(REFUSED)]
+    assert Unit(name).all("SystemCallFilter")[:2] == ["@system-service", "~" + " ".join(REFUSED)]
+    assert all(value.startswith("~") for value in Unit(name).all("SystemCallFilter")[2:])
 
 
 @pytest.mark.parametrize("name", SERVICES)
