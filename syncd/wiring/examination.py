@@ -1,6 +1,7 @@
 """Looks an installation over, and lets a person sign an account in: what needs accounts but no store of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config
 from syncd.config.state import Unsafe, derive, prepare_folder, read_secret
+from syncd.core.ids import AccountId
 from syncd.errors import ConfigError, ConnectorError, Unreadable
-from syncd.ports import (
-    Check,
-    Environment,
-)
+from syncd.flows.sealed import SealedTokens
+from syncd.ports import Check, Environment, Tokens
+from syncd.store import open_store
 from syncd.wiring.fork import urllib3_check
 from syncd.wiring.logins import Inside, Login, calendars_at, environment, event_types_at, logins_of
 from syncd.wiring.reading import read_config
@@ -61,10 +62,39 @@ def checks(config: Config, online: bool, clock: Clock | None = None) -> list[tup
     made = (config.daemon.state_dir / "dav").is_dir()  # a check must not make what a start makes
     inside = Inside(config.daemon.state_dir, clock.new_id(), lambda user, password: False) if made else None
     env = environment(config, clock, partial(derive, throwaway), lambda: "", inside if config.embedded else None)
-    for login in logins_of(config, inside if config.embedded else None):
-        names = calendars_at(config.directory, login.id) + event_types_at(config.directory, login.id)
-        found += [(login.id, one) for one in _checked(login, env, names)]
+    with _kept_sign_ins(config, clock) as tokens:
+        for login in logins_of(config, inside if config.embedded else None):
+            names = calendars_at(config.directory, login.id) + event_types_at(config.directory, login.id)
+            found += [(login.id, one) for one in _checked(login, replace(env, tokens=tokens), names)]
     return found
+
+
+@contextmanager
+def _kept_sign_ins(config: Config, clock: Clock) -> Iterator[Callable[[AccountId], Tokens] | None]:
+    """Lend the sign-ins that the store keeps; a rotated one that a check is given is kept in memory only."""
+    try:
+        secret = config.daemon.secret or read_secret(config.daemon.state_dir)
+    except Unsafe:
+        secret = None
+    if secret is None or not config.store.path.exists():
+        yield None
+        return
+    with closing(open_store(config.store.path, clock, readonly=True)) as store:
+        yield lambda account: Borrowed(SealedTokens(store, clock, account, lambda: derive(secret, "sign-ins")))
+
+
+class Borrowed:
+    """One sign-in as the store keeps it; what is saved lives as long as this."""
+
+    def __init__(self, kept: Tokens) -> None:
+        self._kept = kept
+        self._newer: bytes | None = None
+
+    def load(self) -> bytes | None:
+        return self._newer if self._newer is not None else self._kept.load()
+
+    def save(self, token: bytes) -> None:
+        self._newer = token
 
 
 def _checked(login: Login, env: Environment, names: Sequence[str]) -> list[Check]:
