@@ -14,7 +14,7 @@ from syncd.core.interval import Interval
 from syncd.core.publish import Presence, Published
 from syncd.core.visit import Visit
 from syncd.errors import ConnectorError, NotFound
-from syncd.flows import adoption, book, hosts, ingest, poll, publish, pull, reading, reconcile, say
+from syncd.flows import adoption, book, hosts, ingest, merge, poll, publish, pull, reading, reconcile, say
 from syncd.flows.context import Context
 from syncd.ports import ChangePage
 from syncd.store import Tx, rows
@@ -143,7 +143,7 @@ def _two_ways(made: Visit, before: Visit, *, no_show: bool) -> Visit:
     return replace(CARRIED(made, before, no_show=no_show), interval=made.interval, guard=made.guard, host=made.host)
 
 
-CARRIED = ingest._carried_over
+CARRIED = merge._carried_over
 
 
 def _not_for(kinds: set[str], original: Callable[..., bool]) -> Callable[..., bool]:
@@ -189,7 +189,7 @@ PLANTS = (
     Plant("no constraint on overlaps", list, 0, _without_the_constraint, harmless=False),
     Plant(
         "no buffers held",
-        lambda: [patch.object(one, "guard_of", lambda interval, kind: interval) for one in (book, ingest)],
+        lambda: [patch.object(one, "guard_of", lambda interval, kind: interval) for one in (book, merge)],
         0,
     ),
     Plant("half a listing is applied", swap(reading, "_gather", _half_is_enough), 73),
@@ -222,7 +222,7 @@ PLANTS = (
         ],
         4,
     ),
-    Plant("bookings are merged two ways", swap(ingest, "_carried_over", _two_ways), 3),
+    Plant("bookings are merged two ways", swap(merge, "_carried_over", _two_ways), 3),
     Plant("our cancellations stay here", lambda: [patch.dict(runner.HANDLERS, {WorkKind.CANCEL: lambda *_: None})], 3),
     Plant("a listing is believed at once", swap(pull, "ask_again", _as_it_seems), 1, _lying),
     Plant(
@@ -239,6 +239,6 @@ PLANTS = (
     Plant("Retry-After is ignored", swap(runner, "rests", lambda *_: {}), 0),
     Plant("deliveries are answered and not kept", swap(Queue, "inbox_put", lambda *_: True), 0),
     Plant("polling sees no difference", swap(poll, "_differs", lambda *_: False), 0),
-    Plant("every host is Ana", swap(ingest, "host_of", _any_address), 0),
+    Plant("every host is Ana", swap(merge, "host_of", _any_address), 0),
     Plant("old news counts as new", swap(ingest, "_is_stale", lambda *_: False), 153),
 )
