@@ -146,8 +146,9 @@ class Hooks:
 
     def _unstored(self, judged: Judged, outcome: Exception | None) -> Response:
         self._counts.hook(judged.account, "unstored")
-        extra = {"action": "unstored", "account": judged.account}
-        log.error("a delivery could not be stored", exc_info=outcome, extra=extra)
+        log.error(
+            "a delivery could not be stored", exc_info=outcome, extra={"action": "unstored", "account": judged.account}
+        )
         headers = {"Retry-After": RETRY_AFTER}
         return Problem("store-unavailable", "the delivery was not stored; send it again", headers=headers).response()
 
