@@ -226,7 +226,7 @@ class Reading:
     def _single(self, one: str, window: Interval) -> Resource | None:
         """Fetch one entry by itself; None where it is gone."""
         try:
-            answer = self.account.http.send("GET", one, ok=(200,))
+            answer = self.account.entry(one)
         except NotFound:
             return None
         except Forbidden:

@@ -191,7 +191,7 @@ class Writing:
     def _standing(self, path: str) -> Standing | None:
         """Read what stands at one address, None where nothing does."""
         try:
-            answer = self.account.http.send("GET", path, ok=(200,))
+            answer = self.account.entry(path)
         except NotFound:
             return None
         if not answer.body.lstrip(b"\xef\xbb\xbf \r\n")[:15].upper() == b"BEGIN:VCALENDAR":

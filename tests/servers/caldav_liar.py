@@ -4,6 +4,7 @@
 answers. That it is a CalDAV server at all is judged by the same contract that Radicale and Xandikos pass.
 """
 
+import gzip
 import itertools
 import re
 import threading
@@ -32,6 +33,7 @@ class Flavour:
     page: int | None = None  # rows in one answer to sync-collection; more follow after a 507
     put_etag: Literal["strong", "weak", "none"] = "strong"
     read_etag: Literal["strong", "weak", "new"] = "strong"  # new: never the same twice
+    packs: Literal["never", "weak", "renamed"] = "never"  # what the etag of a packed GET becomes (Cyrus; Apache)
     if_none_match: bool = True
     uid_conflict: int = 409  # 201: stored twice
     multiget: Literal["rows", "omits", "missing"] = "rows"
@@ -174,11 +176,18 @@ class Liar:
         if name not in shelf.entries:
             return Reply(404)
         if method == "GET":
-            etag = {"ETag": self._etag(shelf.entries[name][1], self.flavour.read_etag)}
-            return Reply(200, shelf.entries[name][0].encode(), {"Content-Type": "text/calendar", **etag})
+            return self._get(shelf.entries[name], headers)
         if method == "DELETE":
             return self._delete(shelf, name, headers)
         return Reply(405)
+
+    def _get(self, stands: tuple[str, int], headers: Mapping[str, str]) -> Reply:
+        body, etag = stands[0].encode(), self._etag(stands[1], self.flavour.read_etag)
+        told = {"Content-Type": "text/calendar", "ETag": etag}
+        if self.flavour.packs == "never" or "gzip" not in headers.get("Accept-Encoding", ""):
+            return Reply(200, body, told)
+        told["ETag"] = f"W/{etag}" if self.flavour.packs == "weak" else f'{etag[:-1]}-gzip"'
+        return Reply(200, gzip.compress(body), {**told, "Content-Encoding": "gzip"})
 
     def _put(self, shelf: Shelf, name: str, headers: Mapping[str, str], text: str) -> Reply:
         stands = shelf.entries.get(name)
