@@ -29,6 +29,7 @@ PROGRAMS = {
     "postgresql": Program("PostgreSQL", ("postgres", "/usr/lib/postgresql/*/bin/postgres"), "postgresql"),
     "dovecot": Program("IMAP server", ("dovecot", "/usr/sbin/dovecot"), "dovecot-imapd"),
     "chromium": Program("browser", ("chromium", "chromium-browser", "google-chrome"), "chromium"),
+    "cyrus": Program("Cyrus CalDAV server", ("/usr/lib/cyrus/bin/httpd",), "cyrus-imapd cyrus-caldav sasl2-bin"),
     "systemd-analyze": Program("systemd units", ("systemd-analyze",), "systemd"),
 }
 
