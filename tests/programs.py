@@ -30,6 +30,7 @@ PROGRAMS = {
     "dovecot": Program("IMAP server", ("dovecot", "/usr/sbin/dovecot"), "dovecot-imapd"),
     "chromium": Program("browser", ("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "cyrus": Program("Cyrus CalDAV server", ("/usr/lib/cyrus/bin/httpd",), "cyrus-imapd cyrus-caldav sasl2-bin"),
+    "sabre": Program("sabre/dav", ("/usr/share/php/Sabre/autoload.php",), "php-sabre-dav php-sqlite3"),
     "systemd-analyze": Program("systemd units", ("systemd-analyze",), "systemd"),
 }
 

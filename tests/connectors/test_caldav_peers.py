@@ -1,13 +1,16 @@
 """The calendar contract against servers that are not on PyPI: run where they are installed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.connectors.caldav_stage import DavStage, environment, settings_for
 from tests.contracts.calendar import CalendarContract
 from tests.programs import needs
+from tests.servers import sabre as sabre_dav
 from tests.servers.cyrus import PASSWORD, Cyrus, cyrus
+from tests.servers.sabre import Sabre, sabre
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +33,45 @@ class TestCyrus(CalendarContract):
     @pytest.fixture
     def stage(self, cyrus_server: Cyrus) -> CyrusStage:
         return CyrusStage(cyrus_server)
+
+
+class SabreStage(DavStage):
+    """A user of sabre/dav with one calendar."""
+
+    def __init__(self, server: Sabre) -> None:
+        user = server.new_user()
+        settings = settings_for(server.url, user, sabre_dav.PASSWORD)
+        super().__init__(server.hands(user), settings, server.home(user), environment())
+        self.server = server
+
+    def forget_places(self) -> None:
+        """Go back in count: a calendar made anew could come to the same count, and nobody would notice."""
+        self.server.set_back()
+
+
+@pytest.fixture(scope="module")
+def old_sabre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sabre]:
+    with sabre(tmp_path_factory.mktemp("sabre"), sabre_dav.debian()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def later_sabre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sabre]:
+    with sabre(tmp_path_factory.mktemp("sabre"), sabre_dav.LATER) as server:
+        yield server
+
+
+@needs("sabre")
+class TestOldSabre(CalendarContract):
+    """No sync tokens: what changed is found by etags."""
+
+    @pytest.fixture
+    def stage(self, old_sabre: Sabre) -> SabreStage:
+        return SabreStage(old_sabre)
+
+
+@pytest.mark.skipif(not sabre_dav.LATER, reason=sabre_dav.REMEDY)
+class TestSabre(CalendarContract):
+    @pytest.fixture
+    def stage(self, later_sabre: Sabre) -> SabreStage:
+        return SabreStage(later_sabre)
