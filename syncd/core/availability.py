@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain, compress
+from operator import attrgetter
 
 from syncd.core.event_type import Assignment, EventType
 from syncd.core.hours import booking_window_end, day_interval, local_day
@@ -24,6 +25,7 @@ BYTE = 255  # what a byte can count to
 ALWAYS = -(1 << 62)  # seconds before everything, and after
 NEVER = (1 << 62, 1 << 62)
 SECOND = timedelta(seconds=1)
+START_OF = attrgetter("interval.start")  # of a slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,8 @@ def slots(
 ) -> list[Slot]:
     """List the slots that start in the window and may be booked now, by start."""
     free = [free_starts(event_type, host, zone) if host.closed is None else None for host in hosts]
-    return listed(event_type, free_slots(event_type, free), window, now, zone, holidays)
+    last = booking_window_end(event_type.window, now, zone, holidays)
+    return listed(event_type, free_slots(event_type, free), window, now, zone, last)
 
 
 def listed(
@@ -78,17 +81,12 @@ def listed(
     window: Interval,
     now: datetime,
     zone: str,
-    holidays: frozenset[str] = frozenset(),
+    last: datetime,
 ) -> list[Slot]:
-    """Cut free slots, by start, down to those in the window that may be booked now."""
-    first = max(window.start, _earliest(event_type, now, zone))
-    end = min(window.end, booking_window_end(event_type.window, now, zone, holidays))
-    low = bisect_left(free, first, key=_start_of)
-    return list(free[low : bisect_left(free, end, low, key=_start_of)])
-
-
-def _start_of(slot: Slot) -> datetime:
-    return slot.interval.start
+    """Cut free slots, by start, down to those in the window that may be booked now; nothing from `last` on may."""
+    first, end = max(window.start, _earliest(event_type, now, zone)), min(window.end, last)
+    low = bisect_left(free, first, key=START_OF)
+    return list(free[low : bisect_left(free, end, low, key=START_OF)])
 
 
 def free_slots(event_type: EventType, hosts: Sequence[FreeStarts | None]) -> list[Slot]:

@@ -4,13 +4,14 @@ known at all."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 
 from syncd.core.availability import FreeStarts, HostTime, free_slots, free_starts, listed
 from syncd.core.directory import Agent, CalendarRole, Directory, Project
 from syncd.core.event_type import EventType
 from syncd.core.hours import booking_window_end, day_interval, local_day, open_spans
-from syncd.core.ids import AgentId, CalendarId, HoursId, VisitId
+from syncd.core.ids import AgentId, CalendarId, HoursId, ProjectId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.limits import LONGEST_VISIT
 from syncd.core.visit import Slot
@@ -21,27 +22,27 @@ from syncd.store.calendars import Glance
 MOMENT = timedelta(microseconds=1)
 
 
-def busy_calendars(agent: Agent) -> list[CalendarId]:
-    """List the calendars whose strangers' events block this agent: all but the mirrors."""
-    return [ref.id for ref in agent.calendars if ref.role is not CalendarRole.MIRROR]
+def busy_calendars(*agents: Agent) -> list[CalendarId]:
+    """List the calendars whose strangers' events block these agents: all but the mirrors."""
+    return [ref.id for agent in agents for ref in agent.calendars if ref.role is not CalendarRole.MIRROR]
 
 
 def why_closed(tx: Tx, directory: Directory, agent: Agent, now: datetime, project: Project | None = None) -> str | None:
     """Say why the agent's busy time is unknown, None where it is known well enough (P7, N08)."""
-    return _why_closed(tx.calendars.glances(busy_calendars(agent)), _limit(directory, project), now)
+    return _why_closed(tx.calendars.glances(busy_calendars(agent)), now - _limit(directory, project))
 
 
 def _limit(directory: Directory, project: Project | None) -> timedelta:
     return (project.max_staleness if project else None) or directory.policy.max_staleness
 
 
-def _why_closed(glances: Mapping[CalendarId, Glance], limit: timedelta, now: datetime) -> str | None:
+def _why_closed(glances: Mapping[CalendarId, Glance], since: datetime) -> str | None:
     for calendar, seen in glances.items():
         if seen.attention:
             return f"{calendar}: {seen.attention}"
         if seen.read_at is None:
             return f"{calendar} has never been read"
-        if now - seen.read_at > limit:
+        if seen.read_at < since:
             return f"{calendar} was last read at {seen.read_at:%Y-%m-%d %H:%MZ}"
     return None
 
@@ -62,30 +63,41 @@ def host_time(
     """Return one agent's time around the window; `ignoring` leaves out a visit that is about to move."""
     agent = directory.agents[agent_id]
     zone = project.time_zone if project else directory.time_zone
-    wide = _whole_days(window, event_type, zone)
-    time = _time(tx, agent, event_type, wide, zone, ignoring)
+    wide = _whole_days(window.start, window.end, event_type, zone)
     opened = open_spans(directory.hours[event_type.hours or agent.hours], wide)
-    return replace(time, open=opened, closed=why_closed(tx, directory, agent, now, project))
+    time = _time(tx, agent, event_type, wide, zone, opened, ignoring)
+    return replace(time, closed=why_closed(tx, directory, agent, now, project))
 
 
-def _whole_days(window: Interval, event_type: EventType, zone: str) -> Interval:
-    """Return the local days of the window, and beyond them as far as the guard of a visit there may reach."""
-    first, last = local_day(window.start, zone), local_day(window.end - MOMENT, zone)
-    days = Interval(day_interval(first, zone).start, day_interval(last, zone).end)
-    return days.pad(event_type.buffer_before, LONGEST_VISIT + event_type.buffer_after)
+def _whole_days(start: datetime, end: datetime, event_type: EventType, zone: str) -> Interval:
+    """Return the local days from start to end, and beyond them as far as the guard of a visit there may reach."""
+    first, last = local_day(start, zone), local_day(end - MOMENT, zone)
+    return _days(first, last, zone, event_type.buffer_before, LONGEST_VISIT + event_type.buffer_after)
+
+
+@lru_cache(maxsize=1024)
+def _days(first: date, last: date, zone: str, before: timedelta, after: timedelta) -> Interval:
+    return Interval(day_interval(first, zone).start, day_interval(last, zone).end).pad(before, after)
 
 
 def _time(
-    tx: Tx, agent: Agent, event_type: EventType, wide: Interval, zone: str, ignoring: VisitId | None = None
+    tx: Tx,
+    agent: Agent,
+    event_type: EventType,
+    wide: Interval,
+    zone: str,
+    opened: Sequence[tuple[int, int]],
+    ignoring: VisitId | None = None,
 ) -> HostTime:
-    """Load blocks, holds and counts; open hours and whether the host is closed are the caller's to fill in."""
-    spans = tx.calendars.spans(busy_calendars(agent), wide.epoch, all_day=event_type.all_day_blocks)
+    """Load blocks, holds and counts; whether the host is closed is the caller's to fill in."""
+    window = wide.epoch
+    spans = tx.calendars.spans(busy_calendars(agent), window, all_day=event_type.all_day_blocks)
     if ignoring is None:
-        holds = tx.visits.guards(agent.id, wide.epoch)
+        holds = tx.visits.guards(agent.id, window)
     else:
         holds = [hold.guard.epoch for hold in tx.visits.holds([agent.id], wide) if hold.visit != ignoring]
     counts = _counts(tx, agent.id, event_type, wide, zone, ignoring)
-    return HostTime(agent=agent.id, open=(), busy=_in_order([*spans.values()]), holds=holds, counts=counts)
+    return HostTime(agent=agent.id, open=opened, busy=_in_order([*spans.values()]), holds=holds, counts=counts)
 
 
 def _in_order(lists: Sequence[list[tuple[int, int]]]) -> list[tuple[int, int]]:
@@ -132,62 +144,82 @@ def offered(
     last = booking_window_end(event_type.window, now, zone, holidays)
     if last <= now:
         return []
-    ahead = _whole_days(Interval(now, last), event_type, zone)
-    team_time = _Team(ctx, tx, event_type, ahead, zone)
-    free = team_time.slots(project, team_time.revisions(team, _limit(ctx.directory, project), now))
-    return listed(event_type, free, window, now, zone, holidays)
+    ahead = _whole_days(now, last, event_type, zone)
+    since = now - _limit(ctx.directory, project)
+    free = _Team(ctx, tx, tuple(team), event_type, ahead, zone, since).slots(project.id)
+    return listed(event_type, free, window, now, zone, last)
 
 
 Revision = tuple[int, ...]  # of an agent's visits and of each calendar that blocks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Team:
     """One question about a team: the whole booking window of an event type, in one snapshot."""
 
     ctx: Context
     tx: Tx
+    team: tuple[AgentId, ...]
     event_type: EventType
     ahead: Interval
     zone: str
+    since: datetime  # busy time that was read earlier is not known
 
-    def revisions(self, team: Sequence[AgentId], limit: timedelta, now: datetime) -> dict[AgentId, Revision | None]:
-        """Return what each agent's free starts depend on, None for one whose busy time is not known."""
-        calendars = {one: busy_calendars(self.ctx.directory.agents[one]) for one in team}
-        glances = self.tx.calendars.glances([*chain.from_iterable(calendars.values())])
-        found: dict[AgentId, Revision | None] = {}
-        for agent, visits in zip(team, self.tx.visits.revision(team), strict=True):
-            seen = {one: glances[one] for one in calendars[agent]}
-            known = _why_closed(seen, limit, now) is None
-            found[agent] = (visits, *(one.revision for one in seen.values())) if known else None
-        return found
-
-    def slots(self, project: Project, revisions: Mapping[AgentId, Revision | None]) -> Sequence[Slot]:
-        """Return the team's free slots, worked out anew where any of its agents changed."""
-        key, revision = (project.id, self.event_type.id), (self.ahead, self.ctx.store.loads, *revisions.items())
+    def slots(self, project: ProjectId) -> Sequence[Slot]:
+        """Return the team's free slots: those that are kept while nothing in the team changed, or worked out anew."""
+        pulse = self._pulse()
+        seen = pulse if pulse is not None else self._revisions()
+        key, revision = (project, self.event_type.id), (self.ahead, self.ctx.store.loads, self.team, seen)
         found: Sequence[Slot] | None = self.ctx.kept.find(key, revision)
         if found is None:
-            found = free_slots(self.event_type, self._free_starts(revisions))
+            found = free_slots(self.event_type, self._free_starts())
             self.ctx.kept.keep(key, revision, found, len(found))
         return found
 
-    def _free_starts(self, revisions: Mapping[AgentId, Revision | None]) -> list[FreeStarts | None]:
-        """Return each agent's free starts, worked out anew only for those who changed."""
-        opened: dict[HoursId, list[tuple[int, int]]] = {}
-        found: list[FreeStarts | None] = []
-        for agent, revision in revisions.items():
-            key, full = (agent, self.event_type.id, self.zone), (self.ahead, self.ctx.store.loads, revision)
-            known: FreeStarts | None = self.ctx.kept.find(key, full) if revision is not None else None
-            if revision is not None and known is None:
-                known = self._work_out(agent, opened)
-                self.ctx.kept.keep(key, full, known, len(known.free))
-            found.append(known)
+    def _pulse(self) -> int | None:
+        """Return what the slots of a whole team depend on in one number, None where somebody is closed."""
+        return self.tx.calendars.pulse(self._calendars(), self.team, self.since)
+
+    def _calendars(self) -> tuple[CalendarId, ...]:
+        """Return every calendar that blocks somebody in the team; a context keeps one directory, so they stay."""
+        found: tuple[CalendarId, ...] | None = self.ctx.kept.find(self.team, None)
+        if found is None:
+            agents = self.ctx.directory.agents
+            found = tuple(sorted(set(busy_calendars(*[agents[one] for one in self.team]))))
+            self.ctx.kept.keep(self.team, None, found, len(found))
         return found
 
-    def _work_out(self, agent_id: AgentId, opened: dict[HoursId, list[tuple[int, int]]]) -> FreeStarts:
-        agent = self.ctx.directory.agents[agent_id]
+    def _revisions(self) -> dict[AgentId, Revision | None]:
+        """Return what each agent's free starts depend on, None for one whose busy time is not known."""
+        calendars = {one: busy_calendars(self.ctx.directory.agents[one]) for one in self.team}
+        glances = self.tx.calendars.glances([*chain.from_iterable(calendars.values())])
+        found: dict[AgentId, Revision | None] = {}
+        for agent, visits in zip(self.team, self.tx.visits.revision(self.team), strict=True):
+            seen = {one: glances[one] for one in calendars[agent]}
+            known = _why_closed(seen, self.since) is None
+            found[agent] = (visits, *(one.revision for one in seen.values())) if known else None
+        return found
+
+    def _free_starts(self) -> list[FreeStarts | None]:
+        """Return each agent's free starts, worked out anew only for those who changed."""
+        opened: dict[HoursId, list[tuple[int, int]]] = {}
+        agents = self.ctx.directory.agents
+        return [
+            self._kept(agents[agent], revision, opened) if revision is not None else None
+            for agent, revision in self._revisions().items()
+        ]
+
+    def _kept(self, agent: Agent, revision: Revision, opened: dict[HoursId, list[tuple[int, int]]]) -> FreeStarts:
+        key, full = (agent.id, self.event_type.id, self.zone), (self.ahead, self.ctx.store.loads, revision)
+        known: FreeStarts | None = self.ctx.kept.find(key, full)
+        if known is None:
+            known = self._work_out(agent, opened)
+            self.ctx.kept.keep(key, full, known, len(known.free))
+        return known
+
+    def _work_out(self, agent: Agent, opened: dict[HoursId, list[tuple[int, int]]]) -> FreeStarts:
         hours = self.event_type.hours or agent.hours
         if hours not in opened:  # most agents of a team share them
             opened[hours] = open_spans(self.ctx.directory.hours[hours], self.ahead)
-        time = _time(self.tx, agent, self.event_type, self.ahead, self.zone)
-        return free_starts(self.event_type, replace(time, open=opened[hours]), self.zone)
+        time = _time(self.tx, agent, self.event_type, self.ahead, self.zone, opened[hours])
+        return free_starts(self.event_type, time, self.zone)

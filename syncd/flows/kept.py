@@ -11,7 +11,7 @@ MOST = 200_000  # starts and slots in all: at some 100 bytes each, 20 MB
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    revision: Hashable
+    revision: object
     value: Any
     size: int
 
@@ -29,7 +29,7 @@ class KeptStarts:
         self._size = 0
         self._lock = Lock()
 
-    def find(self, key: Hashable, revision: Hashable) -> Any:
+    def find(self, key: Hashable, revision: object) -> Any:
         """Return what is kept under the key, None where there is nothing or it is of another revision."""
         with self._lock:
             found = self._kept.get(key)
@@ -38,7 +38,7 @@ class KeptStarts:
             self._kept.move_to_end(key)
             return found.value
 
-    def keep(self, key: Hashable, revision: Hashable, value: object, size: int) -> None:
+    def keep(self, key: Hashable, revision: object, value: object, size: int) -> None:
         """Put it in the place of whatever is kept under the key."""
         with self._lock:
             self._drop(key)

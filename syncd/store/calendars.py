@@ -1,10 +1,11 @@
 """What calendars look like: busy blocks, our published entries, cursors, suspicion."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from syncd.core.busy import BusyBlock
-from syncd.core.ids import CalendarId
+from syncd.core.ids import AgentId, CalendarId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventKey, Presence, Published
 from syncd.store import rows
@@ -21,8 +22,8 @@ class Calendars:
 
     def __init__(self, db: Db) -> None:
         self._db = db
-        self._entries = Entries(db)
         self._busy = BusyTime(db)
+        self._entries = Entries(db, self._busy)
 
     def state(self, calendar: CalendarId) -> CalendarState:
         """Return the state; a calendar never read has one with every field empty."""
@@ -93,6 +94,16 @@ class Calendars:
             for name, revision, read_at, attention in self._db.tuples("calendar_glances", calendars=calendars)
         }
         return {one: found.get(one) or Glance(0, None, "") for one in calendars}
+
+    def pulse(self, calendars: Sequence[CalendarId], agents: Sequence[AgentId], since: datetime) -> int | None:
+        """Return one number that grows with every change of these calendars' blocks and these agents' visits.
+
+        No calendar is to be named twice. None where the busy time of one of them is not known: not read `since` then,
+        or something odd about it (see `glances`).
+        """
+        wanted = {"calendars": calendars, "agents": agents, "since": math.ceil(since.timestamp())}
+        [(known, pulse)] = self._db.tuples("pulse", **wanted)
+        return pulse if known == len(calendars) else None
 
     def count_future(self, calendar: CalendarId, now: datetime) -> int:
         """Count remembered entries (strangers' and ours) with time after `now`; those known to be gone are left out."""

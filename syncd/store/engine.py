@@ -95,25 +95,23 @@ def with_lists(query: str, values: Mapping[str, Any]) -> tuple[str, Mapping[str,
 
     Sizes are rounded up to powers of two, so that few different texts are prepared; an empty one matches nothing.
     """
-    lists = {name: list(value) for name, value in values.items() if isinstance(value, LISTS)}
     text = queries()[query]
-    if not lists:
-        return text, values
-    plain = {name: value for name, value in values.items() if name not in lists}
-    for name, members in lists.items():
-        size = 1 << (len(members) - 1).bit_length() if members else 0
-        padded = members + members[-1:] * (size - len(members))
-        plain.update(zip(_names(name, size), padded, strict=True))
-        text = _spread(text, name, size)
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, LISTS):
+            members = [*value]
+            text, places = _spread(text, name, len(members))
+            members += members[-1:] * (len(places) - len(members))
+            plain.update(zip(places, members, strict=True))
+        else:
+            plain[name] = value
     return text, plain
 
 
 @cache
-def _names(name: str, size: int) -> tuple[str, ...]:
-    return tuple(f"{name}_{number}" for number in range(size))
-
-
-@cache
-def _spread(text: str, name: str, size: int) -> str:
-    places = ", ".join(f":{one}" for one in _names(name, size)) if size else "SELECT NULL WHERE 1 = 0"
-    return text.replace(f"(:{name})", f"({places})")
+def _spread(text: str, name: str, members: int) -> tuple[str, tuple[str, ...]]:
+    """Return the text with places for so many members and the names of the places."""
+    size = 1 << (members - 1).bit_length() if members else 0
+    names = tuple(f"{name}_{number}" for number in range(size))
+    places = ", ".join(f":{one}" for one in names) if names else "SELECT NULL WHERE 1 = 0"
+    return text.replace(f"(:{name})", f"({places})"), names

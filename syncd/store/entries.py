@@ -13,9 +13,9 @@ from syncd.store.records import Entry
 class Entries:
     """The entries of one transaction."""
 
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, busy: BusyTime) -> None:
         self._db = db
-        self._busy = BusyTime(db)
+        self._busy = busy
 
     def find(self, calendar: CalendarId, remote_ids: Sequence[str]) -> dict[str, Entry]:
         """Return those of these entries that are remembered, by remote id."""

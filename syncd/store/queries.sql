@@ -180,6 +180,12 @@ UPDATE calendar SET revision = revision + 1 WHERE id = :calendar_id
 -- name: calendar_glances
 SELECT name, revision, read_at, attention FROM calendar WHERE name IN (:calendars)
 
+-- name: pulse
+SELECT COUNT(*), CAST(COALESCE(SUM(revision), 0) AS BIGINT) + (
+    SELECT CAST(COALESCE(SUM(revision), 0) AS BIGINT) FROM host WHERE agent_id IN (:agents)
+)
+FROM calendar WHERE name IN (:calendars) AND read_at >= :since AND attention = ''
+
 -- name: calendar_revisions
 SELECT name, revision FROM calendar WHERE name IN (:calendars)
 

@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from syncd.errors import StoreError
-from syncd.store.sqlite_db import Connect, SqliteDb, prepare, telling, uri_of
+from syncd.store.sqlite_db import Connect, SqliteDb, prepare, tell, telling, uri_of
 
 IDLE = 16  # connections kept open for the next readers
 
@@ -16,12 +16,17 @@ LEGACY = b"\x01\x01"
 
 
 @contextmanager
-def snapshot(connection: sqlite3.Connection) -> Iterator[SqliteDb]:
-    """Give one moment of the database, from the first question on."""
-    with telling():
+def snapshot(connection: sqlite3.Connection, done: Callable[[sqlite3.Connection], None]) -> Iterator[SqliteDb]:
+    """Give one moment of the database, from the first question on; `done` gets the connection back in any case."""
+    try:
         connection.execute("BEGIN")
         yield SqliteDb(connection, writable=False)
         connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        tell(error)
+        raise
+    finally:
+        done(connection)
 
 
 class Readers:
@@ -33,14 +38,8 @@ class Readers:
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
 
-    @contextmanager
-    def read(self) -> Iterator[SqliteDb]:
-        connection = self.take()
-        try:
-            with snapshot(connection) as db:
-                yield db
-        finally:
-            self.give_back(connection)
+    def read(self) -> AbstractContextManager[SqliteDb]:
+        return snapshot(self.take(), self.give_back)
 
     def take(self) -> sqlite3.Connection:
         """Lend a connection; the one used last first, whose cache is warm."""
@@ -74,10 +73,8 @@ class Visitor:
         self._path = path
         self._connect = connect
 
-    @contextmanager
-    def read(self) -> Iterator[SqliteDb]:
-        with closing(self.connection()) as connection, snapshot(connection) as db:
-            yield db
+    def read(self) -> AbstractContextManager[SqliteDb]:
+        return snapshot(self.connection(), sqlite3.Connection.close)
 
     def connection(self) -> sqlite3.Connection:
         """Open the store as it is now."""

@@ -77,8 +77,13 @@ def telling() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if trouble_of(error) is Trouble.OURS:
-            raise
+        tell(error)
+        raise
+
+
+def tell(error: sqlite3.DatabaseError) -> None:
+    """Raise the operator's sentence; return where the error is our own."""
+    if trouble_of(error) is not Trouble.OURS:
         raise unusable(error) from error
 
 
