@@ -41,11 +41,11 @@ HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.PUBLISH: publish,
     WorkKind.REMIND: expire,
     WorkKind.RENEW: keep_called,
-    WorkKind.CANCEL: carry,
+    WorkKind.CARRY: carry,
 }
 
 # After a restore (docs/operations.md, Recovery): what writes outside, speaks or judges by what was written waits.
-HELD = frozenset({WorkKind.RECONCILE, WorkKind.PUBLISH, WorkKind.CANCEL, WorkKind.REMIND, WorkKind.RENEW})
+HELD = frozenset({WorkKind.RECONCILE, WorkKind.PUBLISH, WorkKind.CARRY, WorkKind.REMIND, WorkKind.RENEW})
 HOLD = timedelta(minutes=10)
 
 LEASE = timedelta(minutes=2)  # longer than the total deadline of any call

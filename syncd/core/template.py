@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 _HOLE = re.compile(r"\{\{\s*([a-z_0-9]+)\s*\}\}")
+SEPARATORS = " \t-–—:|,·/"
 VARIABLES = frozenset(
     {
         "proyecto",
@@ -27,6 +28,9 @@ def holes(template: str) -> list[str]:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Return the template with each variable replaced once; a value absent leaves nothing behind.
 
-    Values are not looked into again: "{{ 7*7 }}" typed by a client stays as typed (H68).
+    A dash or comma that stood before a last variable without a value goes with it ("Visita Casas - "). Values are not
+    looked into again: "{{ 7*7 }}" typed by a client stays as typed (H68).
     """
-    return _HOLE.sub(lambda hole: values.get(hole[1], ""), template).strip()
+    filled = _HOLE.sub(lambda hole: values.get(hole[1], ""), template).strip()
+    asked = holes(template)
+    return filled.rstrip(SEPARATORS) if asked and not values.get(asked[-1]) else filled

@@ -36,7 +36,7 @@ def touch_carry(ctx: Context, tx: Tx, visit: Visit, now: datetime) -> None:
     if parts is None or parts.scheduler is None or visit.source.id is None or not differs(visit):
         return
     if visit.state is VisitState.CANCELLED or parts.changes is not None:
-        tx.queue.touch(WorkKind.CANCEL, visit.id, now, group=visit.source.account)
+        tx.queue.touch(WorkKind.CARRY, visit.id, now, group=visit.source.account)
 
 
 def carry(ctx: Context, key: str, now: datetime) -> datetime | None:

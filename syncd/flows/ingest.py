@@ -266,7 +266,7 @@ def _keep(
 
 def _insist(tx: Tx, visit: Visit, now: datetime) -> None:
     """Cancelled here and still active there: cancelled is final, so the scheduler is told once more."""
-    tx.queue.touch(WorkKind.CANCEL, visit.id, now, group=visit.source.account)
+    tx.queue.touch(WorkKind.CARRY, visit.id, now, group=visit.source.account)
 
 
 def _visit_of(tx: Tx, account: AccountId, booking: RemoteBooking, earlier: tuple[str, ...]) -> Visit | None:

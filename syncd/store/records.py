@@ -109,7 +109,7 @@ class WorkKind(StrEnum):
     PUBLISH = "publish"  # <subject>@<calendar>
     REMIND = "remind"  # <visit>
     RENEW = "renew"  # <account>: push subscriptions
-    CANCEL = "cancel"  # <visit>: carry what was decided here to the scheduler
+    CARRY = "carry"  # <visit>: carry what was decided here to the scheduler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

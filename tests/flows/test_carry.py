@@ -203,7 +203,7 @@ def test_several_differences_are_carried_one_after_the_other(make: Callable[...,
     stage.staff(visit, Move(start=TUESDAY + timedelta(hours=1), host=BETO))
     stage.settle()
     assert [one.split()[0] for one in stage.desk.calls] == ["confirm", "move", "reassign"]
-    assert not stage.waiting() & {WorkKind.CANCEL, WorkKind.INGEST}
+    assert not stage.waiting() & {WorkKind.CARRY, WorkKind.INGEST}
 
 
 def test_nothing_is_carried_to_a_scheduler_that_takes_no_change(make: Callable[..., Stage]) -> None:

@@ -223,7 +223,7 @@ PLANTS = (
         4,
     ),
     Plant("bookings are merged two ways", swap(merge, "_carried_over", _two_ways), 3),
-    Plant("our cancellations stay here", lambda: [patch.dict(runner.HANDLERS, {WorkKind.CANCEL: lambda *_: None})], 3),
+    Plant("our cancellations stay here", lambda: [patch.dict(runner.HANDLERS, {WorkKind.CARRY: lambda *_: None})], 3),
     Plant("a listing is believed at once", swap(pull, "ask_again", _as_it_seems), 1, _lying),
     Plant(
         "a hidden calendar is an empty one",
