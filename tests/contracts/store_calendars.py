@@ -1,6 +1,6 @@
 """What every engine of the store must do about calendars and accounts; inherit, and provide the fixture `store`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from syncd.core.publish import EventKey, Presence
 from syncd.store import Store, Tx
 from syncd.store.accounts import AccountState
 from syncd.store.calendars import CalendarState, Entry, Glance
-from tests.store.values import HOME, OTHER_HOME, SCHEDULER, START, at, entry, published, span
+from tests.store.values import ANA, BETO, CAUSE, HOME, OTHER_HOME, SCHEDULER, START, at, entry, published, span, visit
 
 
 def put(store: Store, *entries: Entry, calendar: CalendarId = HOME) -> bool:
@@ -205,7 +205,7 @@ class BlocksContract:
             assert found[1] == BusyBlock(calendar=OTHER_HOME, remote_id="his", uid="his@stranger", interval=span(5, 6))
             assert tx.calendars.blocks([], span(0, 21)) == []
 
-    def test_spans_are_the_same_blocks_as_plain_numbers(self, store: Store) -> None:
+    def test_spans_are_the_time_of_the_same_blocks_as_plain_numbers(self, store: Store) -> None:
         holiday = entry("day", (0, 1440))
         holiday = replace(holiday, blocks=(replace(holiday.blocks[0], all_day=True),))
         put(store, holiday, entry("e1", (30, 40)), entry("gone", (-20, 0)))
@@ -217,6 +217,15 @@ class BlocksContract:
                 OTHER_HOME: [],
             }
             assert tx.calendars.spans([HOME], window, all_day=False) == {HOME: [(start + 1800, start + 2400)]}
+
+    def test_spans_of_one_kind_that_overlap_or_touch_may_be_one(self, store: Store) -> None:
+        put(store, entry("e1", (0, 30), (60, 70)), entry("e2", (10, 20)), entry("e3", (30, 40)))
+        start = int(START.timestamp())
+        with store.read() as tx:
+            [found] = tx.calendars.spans([HOME], (start, start + 3660)).values()
+        minutes = {minute for begin, end in found for minute in range((begin - start) // 60, (end - start) // 60)}
+        assert minutes == {*range(40), *range(60, 70)}
+        assert found == sorted(found)
 
     def test_a_block_of_split_seconds_is_rounded_outwards(self, store: Store) -> None:
         odd = Interval(START + timedelta(microseconds=900_000), START + timedelta(seconds=1, microseconds=100_000))
@@ -254,6 +263,45 @@ class BlocksContract:
             found = tx.calendars.glances([HOME, OTHER_HOME])
             [revision] = tx.calendars.revision([HOME])
         assert found == {HOME: Glance(revision, at(1), "odd"), OTHER_HOME: Glance(0, None, "")}
+
+    def test_a_pulse_moves_with_every_change_of_blocks_or_visits_of_those_asked_for(self, store: Store) -> None:
+        store.write(lambda tx: tx.calendars.fresh([HOME, OTHER_HOME], at(5)))
+
+        def pulse(*agents: AgentId, calendars: Sequence[CalendarId] = (HOME,)) -> int | None:
+            with store.read() as tx:
+                return tx.calendars.pulse(calendars, agents, at(5))
+
+        seen = [pulse(ANA)]
+        put(store, entry("e1", (0, 20)))
+        seen.append(pulse(ANA))
+        saved = store.write(lambda tx: tx.visits.save(visit(), CAUSE))
+        seen.append(pulse(ANA))
+        store.write(lambda tx: tx.visits.save(replace(saved, host=BETO), CAUSE))
+        seen.append(pulse(ANA))
+        store.write(lambda tx: tx.calendars.drop_entries(HOME, ["e1"]))
+        seen.append(pulse(ANA))
+        assert len(set(seen)) == 5 and None not in seen
+        his = (pulse(BETO, calendars=[OTHER_HOME]), pulse(calendars=[]))
+        put(store, entry("e1", (0, 30)))
+        put(store, entry("e1", (0, 30), etag="2"))
+        assert (pulse(BETO, calendars=[OTHER_HOME]), pulse(calendars=[])) == his
+        assert pulse(ANA, BETO, calendars=[HOME, OTHER_HOME]) != pulse(ANA)
+
+    def test_a_pulse_is_missing_where_one_calendar_is_not_known(self, store: Store) -> None:
+        def known(since: datetime, *calendars: CalendarId) -> bool:
+            with store.read() as tx:
+                return tx.calendars.pulse(calendars, [ANA], since) is not None
+
+        assert not known(at(5), HOME)
+        put(store, entry("e1", (0, 20)))
+        assert not known(at(5), HOME)
+        store.write(lambda tx: tx.calendars.save_state(CalendarState(calendar=HOME, read_at=at(5))))
+        store.write(lambda tx: tx.calendars.save_state(CalendarState(calendar=OTHER_HOME, read_at=at(6))))
+        assert known(at(5), HOME, OTHER_HOME)
+        assert not known(at(5) + timedelta(microseconds=1), HOME, OTHER_HOME)
+        odd = CalendarState(calendar=OTHER_HOME, read_at=at(6), attention="odd")
+        store.write(lambda tx: tx.calendars.save_state(odd))
+        assert known(at(5), HOME) and not known(at(5), HOME, OTHER_HOME)
 
     def test_the_future_counts_strangers_and_ours_but_not_what_is_gone(self, store: Store) -> None:
         put(store, entry("past", (-20, 0)), entry("now", (-20, 1)), entry("weekly", (10, 20), (30, 40)), entry("free"))

@@ -391,7 +391,7 @@ class Walk:
 
     def step(self) -> None:
         change: Callable[[Tx], object] = self.chance.choice(
-            [self.busy, self.busy, self.free, self.visit, self.visit, self.change_visit, self.read]
+            [self.busy, self.busy, self.free, self.visit, self.visit, self.change_visit, self.read, self.notice]
         )
         self.ctx.store.write(change)
         self.now += timedelta(minutes=self.chance.choice((0, 0, 5, 40, 60 * 24)))
@@ -425,6 +425,11 @@ class Walk:
 
     def read(self, tx: Tx) -> None:
         tx.calendars.fresh([calendar(self.agent())], self.now)
+
+    def notice(self, tx: Tx) -> None:
+        """Find an entry that makes no sense, or that it makes sense again."""
+        state = tx.calendars.state(calendar(self.agent()))
+        tx.calendars.save_state(replace(state, attention="" if state.attention else "odd"))
 
 
 EVENT_TYPES = (
