@@ -1,7 +1,7 @@
 <?php
 
 // A calendar server made of sabre/dav as its examples make one, for PHP's own web server.
-// SABRE_AUTOLOAD names the library (1.8 of Debian or a later one), SABRE_FOLDER holds the database and the password.
+// SABRE_AUTOLOAD names the library (1.8 of Debian or a later one), SABRE_FOLDER holds the database and the passwords.
 
 declare(strict_types=1);
 
@@ -12,12 +12,13 @@ $pdo = new PDO("sqlite:$folder/db.sqlite");
 $pdo->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
 date_default_timezone_set('UTC');
 
-/** Anybody with the one password; who may see what is the business of the ACL plugin. */
-class OnePassword extends Sabre\DAV\Auth\Backend\AbstractBasic
+/** Each user's password stands in a file of its own. */
+class Passwords extends Sabre\DAV\Auth\Backend\AbstractBasic
 {
     protected function validateUserPass($username, $password)
     {
-        return $password === file_get_contents(getenv('SABRE_FOLDER') . '/password');
+        $file = getenv('SABRE_FOLDER') . '/password-' . basename($username);
+        return is_file($file) && $password === file_get_contents($file);
     }
 }
 
@@ -29,7 +30,7 @@ $server = new Sabre\DAV\Server([
     new $root($principals, $calendars),
 ]);
 $server->setBaseUri('/');
-$server->addPlugin(new Sabre\DAV\Auth\Plugin(new OnePassword(), 'calendars'));
+$server->addPlugin(new Sabre\DAV\Auth\Plugin(new Passwords(), 'calendars'));
 $server->addPlugin(new Sabre\DAVACL\Plugin());
 $server->addPlugin(new Sabre\CalDAV\Plugin());
 if (class_exists('Sabre\DAV\Sync\Plugin')) {

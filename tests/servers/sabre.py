@@ -75,23 +75,24 @@ class Sabre:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_user(self) -> str:
-        """Make a user without calendars; everybody's password is PASSWORD."""
+        """Make a user without calendars; the password is PASSWORD."""
         name = f"ana{next(self.numbers)}"
+        self.set_password(name, PASSWORD)
         with closing(sqlite3.connect(self.folder / "db.sqlite")) as base, base:
             base.execute(
                 "INSERT INTO principals (uri, email) VALUES (?, ?)", (f"principals/{name}", f"{name}@a.example")
             )
         return name
 
-    def set_back(self) -> None:
+    def forget(self) -> None:
         """Count the changes of all calendars from the beginning again, as a restored database may."""
         with closing(sqlite3.connect(self.folder / "db.sqlite")) as base, base:
             columns = {row[1] for row in base.execute("PRAGMA table_info(calendars)")}
             base.execute(f"UPDATE calendars SET {'ctag' if 'ctag' in columns else 'synctoken'} = 1")
             base.execute("DELETE FROM calendarchanges")
 
-    def set_password(self, password: str) -> None:
-        (self.folder / "password").write_text(password, encoding="utf-8")
+    def set_password(self, user: str, password: str) -> None:
+        (self.folder / f"password-{user}").write_text(password, encoding="utf-8")
 
     @staticmethod
     def home(user: str) -> str:
@@ -113,7 +114,6 @@ def sabre(folder: Path, autoload: str) -> Iterator[Sabre]:
     assert php is not None, "sabre/dav needs php-cli and php-sqlite3"
     port = free_port()
     server = Sabre(f"http://127.0.0.1:{port}/", folder)
-    server.set_password(PASSWORD)
     with closing(sqlite3.connect(folder / "db.sqlite")) as base:
         base.executescript(TABLES + (CALENDARS_1 if version_of(php, autoload) < (2,) else CALENDARS_4))
     settings = [f"SABRE_AUTOLOAD={autoload}", f"SABRE_FOLDER={folder}"]
