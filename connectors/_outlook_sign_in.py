@@ -5,6 +5,7 @@ what changed is kept before the access token is given out.
 """
 
 import base64
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -176,10 +177,8 @@ class SignIn:
                 return msal.ConfidentialClientApplication(
                     self.settings.client_id, client_credential=self.settings.secret, **common
                 )
-            self._cache = msal.SerializableTokenCache()
-            self._kept = self._load()
-            if self._kept is not None:
-                self._cache.deserialize(self._kept.decode())
+            self._cache, self._kept = msal.SerializableTokenCache(), self._load()
+            _fill(self._cache, self._kept)
             return msal.PublicClientApplication(self.settings.client_id, token_cache=self._cache, **common)
         except (ValueError, KeyError) as wrong:
             raise SignInRefused(f"{self.account}: {_authority_advice(self.settings)}", "invalid_tenant") from wrong
@@ -233,6 +232,13 @@ class SignIn:
 
     def _forget(self) -> None:
         self._app = self._cache = self._kept = None
+
+
+def _fill(cache: Any, kept: bytes | None) -> None:
+    """Take up a kept sign-in; one that is damaged is none, and the person is asked again."""
+    if kept is not None:
+        with contextlib.suppress(ValueError):
+            cache.deserialize(kept.decode())
 
 
 def _refusal(account: AccountId, result: Result) -> ConnectorError:

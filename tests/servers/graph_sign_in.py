@@ -137,7 +137,7 @@ class SignInDesk:
         whose = base64.urlsafe_b64encode(json.dumps({"uid": "ana-oid", "utid": TENANT}).encode()).decode()
         return {
             "token_type": "Bearer",
-            "scope": "Calendars.ReadWrite MailboxSettings.Read",
+            "scope": "https://graph.microsoft.com/Calendars.ReadWrite https://graph.microsoft.com/MailboxSettings.Read",
             "expires_in": self.lasts,
             "access_token": self._access("ana"),
             "refresh_token": new,
