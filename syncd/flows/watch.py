@@ -17,6 +17,7 @@ from syncd.flows.say import alert, recovered
 from syncd.flows.subscribe import DENIED, WATCH, callback, renew
 from syncd.ports import Subscription, Watch
 from syncd.store import Tx
+from syncd.store.queue import WorkKind
 
 LIFE = 0.6  # of its life is used before a subscription is renewed (F30: between half and 70 %)
 
@@ -45,8 +46,9 @@ def watch(ctx: Context, calendar: CalendarId, now: datetime) -> datetime | None:
         return None
     with ctx.store.read() as tx:
         held = held_of(tx, ref.account, calendar)
+        doubted = tx.accounts.get(ref.account, f"doubt:{calendar}") is not None
     try:
-        return _keep_alive(ctx, ref, maker(ref), held, now)
+        return _keep_alive(ctx, ref, maker(ref), held, now, doubted=doubted)
     except Permanent as error:
         return _denied(ctx, ref, str(error), now)
 
@@ -57,12 +59,15 @@ def keep_called(ctx: Context, key: str, now: datetime) -> datetime | None:
     return watch(ctx, calendar, now) if ctx.directory.calendar(calendar) else renew(ctx, key, now)
 
 
-def _keep_alive(ctx: Context, ref: CalendarRef, provider: Watch, held: Sequence[Held], now: datetime) -> datetime:
+def _keep_alive(
+    ctx: Context, ref: CalendarRef, provider: Watch, held: Sequence[Held], now: datetime, *, doubted: bool
+) -> datetime:
     live = [one for one in held if not one.is_over(now)]
     newest = live[-1] if live else None
-    if newest is not None and newest.due(now) > now and len(held) == 1:
+    fresh = newest is not None and newest.due(now) > now and not doubted
+    if newest is not None and fresh and len(held) == 1:
         return newest.due(now)  # nothing to do, and nothing asked: a look costs no request
-    if newest is None or newest.due(now) <= now:
+    if newest is None or not fresh:
         newest = Held(subscription=_next(ctx, ref, provider, newest), since=now)
         # Remembered before the old one ends: its first call may come before ours is answered.
         ctx.store.write(lambda tx: _remember(tx, ref, [*held, newest], now))
@@ -95,7 +100,9 @@ def _clean(ctx: Context, ref: CalendarRef, provider: Watch, old: Sequence[Held],
 def _settled(tx: Tx, ref: CalendarRef, old: Sequence[Held], newest: Held, now: datetime) -> None:
     for one in old:
         tx.accounts.put(ref.account, f"channel:{one.subscription.id}", None)
+    tx.accounts.put(ref.account, f"doubt:{ref.id}", None)
     _remember(tx, ref, [newest], now)
+    tx.queue.touch(WorkKind.PULL, ref.id, now, group=ref.account)  # what was told before we could hear it
     recovered(tx, "push_denied", ref.id, now)
 
 
@@ -115,6 +122,11 @@ def _denied(ctx: Context, ref: CalendarRef, why: str, now: datetime) -> datetime
 def live_calendar(tx: Tx, account: AccountId, subscription: str) -> str | None:
     """Return the calendar that a subscription of ours tells of, None for one we do not hold."""
     return tx.accounts.get(account, f"channel:{subscription}")
+
+
+def doubt(tx: Tx, account: AccountId, calendar: str) -> None:
+    """Note that a subscription may be gone or about to go, as its provider says: the next look does not trust it."""
+    tx.accounts.put(account, f"doubt:{calendar}", "1")
 
 
 def held_of(tx: Tx, account: AccountId, calendar: CalendarId) -> list[Held]:

@@ -17,7 +17,7 @@ from syncd.errors import BadSignature
 from syncd.flows.context import Context
 from syncd.flows.keys import event_types_at, split_booking_key
 from syncd.flows.say import alert, recovered
-from syncd.flows.watch import live_calendar
+from syncd.flows.watch import doubt, live_calendar
 from syncd.log import log
 from syncd.ports import Call, Delivery
 from syncd.store import Tx
@@ -196,6 +196,8 @@ def _keep(ctx: Context, tx: Tx, stored: StoredDelivery, *, ours: bool, look_for_
     ctx.crashpoint("C4")
     for kind, key in stored.touches:
         tx.queue.touch(WorkKind(kind), key, now, group=account)
+        if kind == WorkKind.RENEW:
+            doubt(tx, account, key)
     if look_for_alarm:
         recovered(tx, "bad_signatures", account, now)
     if stored.state is DeliveryState.DEAD:

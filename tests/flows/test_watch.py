@@ -9,7 +9,7 @@ import pytest
 from syncd.core.ids import AccountId
 from syncd.errors import Ambiguous, Forbidden, Transient
 from syncd.flows.context import AccountParts, Context
-from syncd.flows.watch import held_of, live_calendar, watch
+from syncd.flows.watch import doubt, held_of, live_calendar, watch
 from syncd.ports import Subscription
 from syncd.store import open_store
 from tests.world.clock import VirtualClock
@@ -197,3 +197,21 @@ def test_what_is_held_survives_a_restart(stage: Stage) -> None:
     with stage.ctx.store.read() as tx:
         (held,) = held_of(tx, HOME, CALENDAR)
     assert held.subscription.expires_at == START + WEEK and held.subscription.memo == "m" and held.since == START
+
+
+@pytest.mark.parametrize("can_renew", [False, True])
+def test_one_that_its_provider_took_away_is_made_again_at_once(stage: Stage, can_renew: bool) -> None:
+    stage.provider.can_renew = can_renew
+    stage.look()
+    stage.provider.live.clear()
+    stage.ctx.store.write(lambda tx: doubt(tx, HOME, CALENDAR))
+    stage.look()
+    assert stage.provider.telling() == ["s2"]
+    stage.look()
+    assert stage.provider.made == 2, "the doubt is over"
+
+
+def test_after_a_new_one_the_calendar_is_pulled_for_what_nobody_heard(stage: Stage) -> None:
+    stage.look()
+    with stage.ctx.store.read() as tx:
+        assert {kind.value for kind, (count, _) in tx.queue.depths(START).items() if count} == {"pull"}
