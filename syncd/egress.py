@@ -34,6 +34,8 @@ LONGEST_HEAD = 4096  # bytes
 PIECE = 65536  # bytes taken from one side before the other has them
 TRIED = 4  # addresses of one host
 URL_KEYS = ("url", "api_url", "token_url", "authority")  # where accounts name hosts; "host" and "port" are the others
+# Where a connector goes when the table says nothing: Google's is named in its secret, which is not read here.
+UNSAID = {"google": {"token_url": "https://oauth2.googleapis.com/token"}}
 
 # A stricter grammar than RFC 9110's: what two parsers could read differently is refused.
 _HEAD = re.compile(
@@ -90,10 +92,11 @@ def reaches_of(table: Mapping[str, Any], spec: ConnectorSpec) -> Iterator[tuple[
     """Yield what an account's table names, or its connector's defaults; raises Permanent. Secrets are not looked at."""
     fields = spec.settings_model.model_fields
     given = {name: table.get(name, field.default) for name, field in fields.items()}
+    given |= {name: url for name, url in UNSAID.get(spec.kind, {}).items() if not given.get(name)}
     switches = {name: given.get(name) is True for name in ("allow_http", "allow_private")}
     for key in URL_KEYS:
         url = given.get(key)
-        if isinstance(url, str) and not (key == "url" and given.get("api_url")):  # api_url stands in for url
+        if isinstance(url, str) and url and not (key == "url" and given.get("api_url")):  # api_url stands in for url
             yield key, Reach.of(url, **switches)
     host, port = given.get("host"), given.get("port")
     if isinstance(host, str) and isinstance(port, int):

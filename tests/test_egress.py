@@ -16,9 +16,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from connectors import KINDS
 from connectors._address import Reach
+from connectors._google_settings import TOKEN_URL
 from connectors._http import Http
-from syncd.egress import Address, Broker, Limits, Place, Refused, main, place_of, read_allowed, read_connect
+from syncd.egress import UNSAID, Address, Broker, Limits, Place, Refused, main, place_of, read_allowed, read_connect
 from syncd.errors import ConfigError, Permanent, Transient
 from tests.connectors.caldav_stage import environment
 from tests.servers.certificates import server_context
@@ -525,6 +527,25 @@ password = { file = "/nowhere/at/all" }
 def test_the_list_is_what_the_accounts_name_and_their_connectors_stand_for(tmp_path: Path) -> None:
     allowed = read_allowed(config(tmp_path, ACCOUNTS), ["imap.example.cl:993"])
     assert set(allowed) == {("api.calendly.com", 443), (NAME, 8443), ("imap.example.cl", 993)}
+
+
+ELSEWHERE = {
+    "calcom": {("api.cal.com", 443)},
+    "calendly": {("api.calendly.com", 443)},
+    "google": {("www.googleapis.com", 443), ("oauth2.googleapis.com", 443)},
+    "outlook": {("graph.microsoft.com", 443), ("login.microsoftonline.com", 443)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_account_may_go_where_its_connector_goes(tmp_path: Path, kind: str) -> None:
+    url = 'url = "https://nube.example.cl/"\n' if kind == "caldav" else ""
+    allowed = read_allowed(config(tmp_path, f'[accounts.x]\nkind = "{kind}"\n{url}'))
+    assert set(allowed) == ELSEWHERE.get(kind, {(NAME, 443)} if url else set())
+
+
+def test_google_signs_in_where_its_connector_says() -> None:
+    assert UNSAID["google"]["token_url"] == TOKEN_URL
 
 
 def test_an_address_that_stands_in_for_another_replaces_it(tmp_path: Path) -> None:

@@ -320,6 +320,32 @@ def test_a_lost_store_is_brought_back_from_the_backup(machine: Machine) -> None:
     machine.done("syncdctl", "recover", "--finish")
 
 
+@needs_bus
+def test_a_new_machine_takes_over_from_a_backup_that_root_put_there(machine: Machine) -> None:
+    """As in "The machine is gone" of docs/operations.md."""
+    machine.systemctl("start", "syncd.service")
+    machine.systemctl("start", "syncd-backup.service")
+    machine.systemctl("stop", "syncd.service", "syncd.socket")
+    machine.done("sh", "-ec", NEW_MACHINE)
+    name = machine.done("ls", "/var/lib/private/syncd-backups").strip()
+    machine.done("syncdctl", "restore", f"/var/lib/syncd-backups/{name}/store.db")
+    machine.systemctl("start", "syncd.service")
+    assert "recovery after a restore" in machine.ask("syncd.service", "StatusText")
+    assert machine.done("find", "/var/lib/private/syncd", "/var/lib/private/syncd-backups", "-uid", "0") == ""
+    assert machine.done("cat", "/var/lib/private/syncd/secret") == machine.done("cat", f"/tmp/old/{name}/secret")
+
+
+NEW_MACHINE = """
+rm -rf /tmp/old; mv /var/lib/private/syncd-backups /tmp/old; chown -R 0:0 /tmp/old
+rm -rf /var/lib/private /var/lib/syncd /var/lib/syncd-backups
+cd /tmp/old
+install -d -m 700 /var/lib/private /var/lib/private/syncd /var/lib/private/syncd-backups
+cp -r 2* /var/lib/private/syncd-backups/
+cp 2*/secret /var/lib/private/syncd/
+tar -C /var/lib/private/syncd -xzf 2*/dav.tar.gz
+"""
+
+
 def test_systemd_finds_nothing_wrong_with_what_is_installed(machine: Machine) -> None:
     names = [path.name for path in (CHECKOUT / "systemd").glob("syncd*.*") if path.suffix != ".sysusers"]
     units = [name for name in names if not name.endswith(".d")]
