@@ -16,7 +16,8 @@ from syncd.clock import SystemClock
 from syncd.core.interval import Interval
 from tests.cli.office import Done, Office
 from tests.e2e.town import eventually, monday
-from tests.servers.google import Google, Shelf, serving
+from tests.servers.google import Google, serving
+from tests.servers.google_store import Shelf
 from tests.servers.google_token import key_file
 from tests.servers.graph import GraphServer, graph_server
 from tests.servers.graph_mailbox import Box
