@@ -1,4 +1,4 @@
-"""G10: the processor's time of a poll that finds nothing new: ours, Google's client as its guide uses it, bare requests.
+"""G10: processor time of a poll that finds nothing new: ours, Google's client as its guide uses it, bare requests.
 
 The server is another process on loopback and answers the same bytes to all three. "Plainly" is the client's own guide:
 a service built once and kept, `events().list(…).execute()` for each poll (building it for each poll costs twice that).

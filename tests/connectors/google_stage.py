@@ -82,3 +82,17 @@ class GoogleStage:
 
     def forget_places(self) -> None:
         self.google.forget()
+
+
+class Kept:
+    """Where a sign-in is kept, in memory."""
+
+    def __init__(self, held: bytes | None) -> None:
+        self.held, self.saved = held, list[bytes]()
+
+    def load(self) -> bytes | None:
+        return self.held
+
+    def save(self, token: bytes) -> None:
+        self.held = token
+        self.saved.append(token)
