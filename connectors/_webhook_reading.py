@@ -193,7 +193,8 @@ def _instant(layout: Layout, document: Any, field: str) -> datetime | None:
     if not isinstance(value, str):
         raise Unreadable(f"{field} is no time")
     read = sane(_iso(value, field))
-    return read if read.tzinfo is not None else read.replace(tzinfo=_zone(layout, document))
+    aware = read if read.tzinfo is not None else read.replace(tzinfo=_zone(layout, document))
+    return aware.astimezone(UTC)  # lengths are measured between instants, never between readings of a clock
 
 
 def _iso(value: str, field: str) -> str:
