@@ -107,7 +107,7 @@ class Api:
         """
         found: dict[Any, Json] = {}
         for page in self._pages(path, query, seam=SEAM):
-            if found and not any(one.get(key) in found for one in page[:SEAM]):
+            if found and not any(found.get(one.get(key)) == one for one in page[:SEAM]):  # the same, unmoved
                 raise Transient("Cal.com's bookings changed faster than they could be listed")
             found |= {one.get(key): one for one in page}
         return list(found.values())
