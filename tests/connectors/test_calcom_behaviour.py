@@ -1,11 +1,11 @@
-"""Cal.com's own ways: pages that move, versions, an allowance, seats, changes written back, webhooks made and watched."""
+"""Cal.com's own ways: moving pages, versions, an allowance, seats, changes written back, webhooks watched."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from connectors._calcom_booking import id_of_seat
+from connectors._calcom_booking import bookings_of, id_of_seat
 from connectors.calcom import SPEC
 from syncd.core.interval import Interval
 from syncd.errors import Ambiguous, AuthFailed, NotFound, Transient, Unreadable, VersionConflict
@@ -72,14 +72,13 @@ def test_rows_that_move_while_changes_are_listed_are_not_lost(stand: Stand) -> N
 
 def test_a_torn_seam_is_a_failed_reading(stand: Stand) -> None:
     ids = sorted(fill(stand, 150))
-    stand.server.meanwhile = lambda request: (
-        [
-            stand.company.bookings[uid].update(updatedAt="2026-11-24T13:00:00Z")
-            for uid in ids[:60]
-            if len(stand.calls("GET /v2/bookings?")) == 2
-        ]
-        and None
-    )
+
+    def meanwhile(request: str) -> None:
+        if len(stand.calls("GET /v2/bookings?")) == 2:
+            for uid in ids[:60]:
+                stand.company.bookings[uid]["updatedAt"] = "2026-11-24T13:00:00Z"
+
+    stand.server.meanwhile = meanwhile
     with pytest.raises(Transient, match="faster"):
         list(scheduler_of(stand).bookings(WEEK, stand.clock.now() - timedelta(hours=1)))
 
@@ -110,7 +109,7 @@ def test_f12_what_is_no_true_answer_is_a_failed_reading(stand: Stand, kind: str,
 
 def test_one_damaged_booking_leaves_the_rest_readable(stand: Stand) -> None:
     sound, damaged = stand.book(10), stand.book(12)
-    stand.company.bookings[damaged]["start"] = 1764500000
+    stand.company.bookings[damaged]["hosts"] = "ana"
     found = {one.id: one.problem for one in listed(stand)}
     assert found[sound] is None and found[damaged]
 
@@ -133,7 +132,7 @@ def test_a_requested_move_is_a_pending_booking_that_replaces_the_old_one(stand: 
 def test_each_seat_is_a_booking_and_one_given_up_is_cancelled_for_its_client_alone(stand: Stand) -> None:
     tour = stand.company.add_event_type("Visita guiada", 60, [stand.ana], seats=3)
     mails = ("a@example.com", "b@example.com")
-    uid = [stand.book(11, kind=tour, client=Client("C", mail)) for mail in mails][0]
+    uid, _ = [stand.book(11, kind=tour, client=Client("C", mail)) for mail in mails]
     seats = [id_of_seat(uid, mail) for mail in mails]
     assert {one.id: one.active for one in listed(stand)} == dict.fromkeys(seats, True)
     scheduler_of(stand).cancel(seats[0], "ill")
@@ -144,8 +143,6 @@ def test_each_seat_is_a_booking_and_one_given_up_is_cancelled_for_its_client_alo
 
 
 def test_the_published_booking_is_read() -> None:
-    from connectors._calcom_booking import bookings_of
-
     (read,) = bookings_of(published("calcom/calcom_api_bookings_list_prism.json")["data"][0])
     assert (read.replaces, read.replaced_by, read.event_type, read.host_id) == (
         "previous_uid_123",
