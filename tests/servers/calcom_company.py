@@ -326,6 +326,8 @@ class Company:
         payload = payload_of(row, self.event_types[row["eventType"]["id"]], clients or row["attendees"])
         if trigger in ("BOOKING_CANCELLED", "BOOKING_REJECTED"):  # neither carries the metadata
             del payload["metadata"]
+        if trigger == "BOOKING_REJECTED":
+            del payload["seatsPerTimeSlot"]
         if trigger == "BOOKING_CANCELLED":
             asked = bool(more.get("asks_again"))
             payload |= {"cancellationReason": row.get("cancellationReason") or "", "requestReschedule": asked}
