@@ -6,7 +6,7 @@ Nothing is written over or deleted that is not ours (P4) or that somebody change
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -53,7 +53,8 @@ class Writing:
     # ------------------------------------------------------------------------------------------- put
 
     def put(self, draft: EventDraft, known: Published | None) -> Published:
-        return self._create(draft) if known is None else self._update(draft, known)
+        put = self._create(draft) if known is None else self._update(draft, known)
+        return replace(put, content_hash=draft.content_hash)  # of what was wanted; the UID may be another
 
     def _create(self, draft: EventDraft) -> Published:
         path = self._own_path(draft.key)
@@ -71,13 +72,20 @@ class Writing:
         if status not in (400, 409, 412) and not named:
             raise refused
         found = self._look(draft.key, draft.uid)
+        if found is None and named and not _is_local(draft.uid, draft.key) and not self._is_taken(draft.uid):
+            return self._create(replace(draft, uid=_local_uid(draft.uid, draft.key)))
         if found is None and isinstance(refused, VersionConflict):
             raise VersionConflict(f"{draft.key}: an entry of somebody else is in the way") from refused
         if found is None:
             raise refused
-        if found.entry.says(draft):
-            return self._published(draft, found.path, found.etag)
+        kept = replace(draft, uid=found.entry.uid or draft.uid)
+        if found.entry.says(kept):
+            return self._published(kept, found.path, found.etag)
         return self._write_over(draft, found)
+
+    def _is_taken(self, uid: str) -> bool:
+        """Tell whether somebody's entry in this very calendar has a UID; else another calendar of the login has it."""
+        return any(one.entry.uid == uid for one in self._candidates(uid))
 
     def _update(self, draft: EventDraft, known: Published) -> Published:
         found = self._standing(known.remote_id)
@@ -90,6 +98,8 @@ class Writing:
         return self._write_over(draft, found)
 
     def _write_over(self, draft: EventDraft, found: Standing) -> Published:
+        """Write a draft over what stands there, under the UID it has: that may never change (RFC 4791, 5.3.2.1)."""
+        draft = replace(draft, uid=found.entry.uid or draft.uid)
         text = found.entry.rewritten(draft, self._now())
         answer = self._only_as(found, lambda only: self._send_text(found.path, text, only))
         return self._published(draft, found.path, self._etag_after(found.path, answer))
@@ -154,7 +164,7 @@ class Writing:
     def _look(self, key: EventKey, uid: str) -> Standing | None:
         """Return our entry of a subject: at our own address, else by its UID, else by looking through everything."""
         own = self._standing(self._own_path(key))
-        if own is not None and own.entry.is_of(key.subject, uid):
+        if own is not None and any(own.entry.is_of(key.subject, one) for one in (uid, _local_uid(uid, key))):
             return own
         # Elsewhere only the UID counts: a copy that a person made carries our mark too, and is hers (F57).
         same = (one for one in self._candidates(uid) if one.entry.uid == uid)
@@ -242,6 +252,23 @@ class Writing:
 
     def _now(self) -> datetime:
         return self.account.env.clock.now()
+
+
+def _local_uid(uid: str, key: EventKey) -> str:
+    """Return the UID of an entry where servers want it once in all calendars of a login (Cyrus, Fastmail).
+
+    A visit that two agents of one login attend, or that changes hands between them, stands in two calendars.
+    """
+    name, _, host = uid.partition("@")
+    return f"{name}.{_local_mark(key)}@{host}"
+
+
+def _is_local(uid: str, key: EventKey) -> bool:
+    return uid.partition("@")[0].endswith(f".{_local_mark(key)}")
+
+
+def _local_mark(key: EventKey) -> str:
+    return hashlib.blake2b(str(key).encode(), digest_size=6).hexdigest()
 
 
 def _as_put(entry: Entry, known: Published) -> bool:

@@ -3,14 +3,16 @@
 import itertools
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from connectors.caldav import SPEC, CaldavSettings
 from syncd.clock import SystemClock
-from syncd.core.ids import AccountId
+from syncd.core.ids import AccountId, CalendarId
 from syncd.core.interval import Interval
+from syncd.core.publish import EventDraft, EventKey
 from syncd.ports import Calendar, CalendarUse, Environment, Home
 from tests.contracts.calendar import Shown
 from tests.servers.caldav_liar import Liar
@@ -58,6 +60,12 @@ class DavStage:
         self.calendar = calendar_of(settings, self.name, env, account)
         self.home: Home | None = home_of(settings, [self.name], env, account)
         self.first = FIRST
+        self.account = account
+
+    def another(self) -> Calendar:
+        """Make a second calendar of the same login."""
+        self.hands.make_calendar(f"{self.inside.rstrip('/')}b/")
+        return calendar_of(self.settings, f"{self.name}b", self.env, self.account)
 
     def add(self, interval: Interval, title: str = "Dentista") -> str:
         path = f"{self.inside}personal%20{next(_numbers)}%40x.ics"
@@ -156,3 +164,33 @@ def moment(text: str) -> datetime:
 
 
 WINDOW = Interval(FIRST - timedelta(days=5), FIRST + timedelta(days=60))
+
+
+def stands_in_two_calendars(stage: DavStage) -> None:
+    """Put one visit into two calendars of a login, as two agents who attend it together have it, and change both."""
+    start, other = stage.first, stage.another()
+    both = [(stage.calendar, "one"), (other, "two")]
+    drafts = [
+        EventDraft(
+            key=EventKey("visit:v1", CalendarId(f"oficina/{name}")),
+            uid="visit-v1@syncd",
+            interval=Interval(start, start + timedelta(minutes=20)),
+            time_zone="America/Santiago",
+            title="Visita",
+            body="Cliente: Eva",
+        )
+        for _, name in both
+    ]
+    put = [calendar.put(draft, None) for (calendar, _), draft in zip(both, drafts, strict=True)]
+    assert len({one.remote_id for one in put}) == 2
+    for (calendar, _), draft, known in zip(both, drafts, put, strict=True):
+        assert calendar.put(draft, None).remote_id == known.remote_id, "a repeated creation meets itself"
+        found = calendar.find(draft.key, draft.uid)
+        assert found is not None and (found.remote_id, found.uid) == (known.remote_id, known.uid)
+        moved = replace(draft, interval=Interval(start + timedelta(hours=2), start + timedelta(hours=3)))
+        again = calendar.put(moved, known)
+        assert (again.uid, again.content_hash) == (known.uid, moved.content_hash)
+        seen = stage.look(known.remote_id)
+        assert seen is not None and seen.interval == moved.interval
+        calendar.delete(again)
+        assert stage.look(known.remote_id) is None

@@ -10,6 +10,7 @@ from tests.servers.caldav_liar import Flavour, lying
 
 SERVERS = {
     "cyrus": Flavour(uid_conflict=403, page=2, dead_token=403, packs="weak"),
+    "fastmail": Flavour(uid_conflict=403, uid_once="home", put_etag="none"),
     "davical": Flavour(dead_token="full", multiget="omits", uid_conflict=201, href="absolute"),
     "sabre": Flavour(dead_token="echo", multiget="omits", uid_conflict=201, href="lower", put_etag="none"),
     "sogo": Flavour(if_none_match=False, searches=False, dead_token=507, uid_conflict=201, put_etag="weak"),

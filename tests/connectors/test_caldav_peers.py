@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors.caldav_stage import DavStage, environment, settings_for
+from tests.connectors.caldav_stage import DavStage, environment, settings_for, stands_in_two_calendars
 from tests.contracts.calendar import CalendarContract
 from tests.programs import needs
 from tests.servers import sabre as sabre_dav
@@ -32,6 +32,9 @@ class TestCyrus(CalendarContract):
     @pytest.fixture
     def stage(self, cyrus_server: Cyrus) -> CyrusStage:
         return CyrusStage(cyrus_server)
+
+    def test_a_visit_may_stand_in_two_calendars_of_one_login(self, stage: CyrusStage) -> None:
+        stands_in_two_calendars(stage)
 
 
 class SabreStage(DavStage):
@@ -68,9 +71,15 @@ class TestOldSabre(CalendarContract):
     def stage(self, old_sabre: Sabre) -> SabreStage:
         return SabreStage(old_sabre)
 
+    def test_a_visit_may_stand_in_two_calendars_of_one_login(self, stage: SabreStage) -> None:
+        stands_in_two_calendars(stage)
+
 
 @pytest.mark.skipif(not sabre_dav.LATER, reason=sabre_dav.REMEDY)
 class TestSabre(CalendarContract):
     @pytest.fixture
     def stage(self, later_sabre: Sabre) -> SabreStage:
         return SabreStage(later_sabre)
+
+    def test_a_visit_may_stand_in_two_calendars_of_one_login(self, stage: SabreStage) -> None:
+        stands_in_two_calendars(stage)

@@ -1,8 +1,10 @@
 """Writing into a CalDAV calendar: nothing twice, nothing that is not ours, nothing over somebody's newer edit."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -10,7 +12,14 @@ from syncd.core.ids import CalendarId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventDraft, EventKey, Presence, Published
 from syncd.errors import Ambiguous, AuthFailed, Forbidden, NotFound, Permanent, Transient, Unreadable, VersionConflict
-from tests.connectors.caldav_stage import FIRST, LiarStage, calendar_of, environment, properties
+from tests.connectors.caldav_stage import (
+    FIRST,
+    LiarStage,
+    calendar_of,
+    environment,
+    properties,
+    stands_in_two_calendars,
+)
 from tests.servers.caldav_liar import Flavour, lying
 from tests.servers.dav import event, with_line
 
@@ -305,3 +314,26 @@ def test_an_adopted_entry_is_deleted_only_as_it_was_seen(stage: LiarStage) -> No
         stage.calendar.delete(replace(adopted, interval=TIME))
     stage.calendar.delete(adopted)
     assert stage.everything() == []
+
+
+# ------------------------------------------------------------------------------------------- two calendars of one login
+
+
+@pytest.mark.parametrize("status", [403, 409, 412])
+@pytest.mark.parametrize("scope", ["calendar", "home"])
+def test_a_visit_may_stand_in_two_calendars_of_one_login(scope: Literal["calendar", "home"], status: int) -> None:
+    with lying(Flavour(uid_once=scope, uid_conflict=status)) as liar:
+        stands_in_two_calendars(LiarStage(liar))
+
+
+def test_our_entry_under_its_own_uid_is_found_although_a_client_dropped_our_marks() -> None:
+    with lying(Flavour(uid_once="home", uid_conflict=403)) as liar:
+        stage = LiarStage(liar)
+        other, key = stage.another(), replace(KEY, calendar=CalendarId("oficina/bruno"))
+        put(stage)
+        known = other.put(draft(key=key), None)
+        text = stage.hands.get(known.remote_id)
+        assert text is not None
+        stage.hands.put(known.remote_id, re.sub(r"^X-.*\n", "", text, flags=re.MULTILINE))
+        found = other.find(key, "visit-v1@syncd")
+        assert found is not None and (found.remote_id, found.uid) == (known.remote_id, known.uid)

@@ -36,6 +36,7 @@ class Flavour:
     packs: Literal["never", "weak", "renamed"] = "never"  # what the etag of a packed GET becomes (Cyrus; Apache)
     if_none_match: bool = True
     uid_conflict: int = 409  # 201: stored twice
+    uid_once: Literal["calendar", "home"] = "calendar"  # home: in all calendars of the login together
     multiget: Literal["rows", "omits", "missing"] = "rows"
     searches: bool = True
     href: Literal["path", "absolute", "lower"] = "path"
@@ -196,7 +197,9 @@ class Liar:
         if not self._matches(headers, stands):
             return Reply(412)
         uid = _uid(text)
-        same = [one for one, (other, _) in shelf.entries.items() if one != name and _uid(other) == uid]
+        places = [shelf] if self.flavour.uid_once == "calendar" else [*self.shelves.values()]
+        held = ((place, one, text) for place in places for one, (text, _) in place.entries.items())
+        same = [one for place, one, text in held if (place is not shelf or one != name) and _uid(text) == uid]
         if same and self.flavour.uid_conflict != 201:
             error = f"<error {NAMES}><C:no-uid-conflict><href>{same[0]}</href></C:no-uid-conflict></error>"
             return Reply(self.flavour.uid_conflict, error.encode(), {"Content-Type": "application/xml"})
