@@ -8,9 +8,6 @@ import base64
 import hashlib
 from collections.abc import Callable
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from syncd.clock import Clock
 from syncd.core.ids import AccountId
 from syncd.errors import AuthFailed
@@ -44,12 +41,17 @@ class SealedTokens:
 
 def seal(key: bytes, account: AccountId, token: bytes, nonce: bytes) -> str:
     """Return text that only this key opens, and only for this account; `nonce` must never come twice."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 6 MiB: only where accounts are signed in
+
     closed = AESGCM(key).encrypt(nonce, token, account.encode())
     return f"{key_id(key)}.{base64.b64encode(nonce + closed).decode()}"
 
 
 def unseal(key: bytes, account: AccountId, sealed: str) -> bytes:
     """Open what was sealed; raises AuthFailed, because signing in again is the remedy."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     mark, _, text = sealed.partition(".")
     lost = f"{account}: the stored sign-in does not open any more; run `syncd auth {account}`"
     if mark != key_id(key):
