@@ -15,10 +15,11 @@ DROPPED = frozenset(("connection", "keep-alive", "transfer-encoding", "content-l
 
 @dataclass(slots=True)
 class Passage:
-    """What went through: "METHOD /path" in order, and how many of each method were under way at once."""
+    """What went through: "METHOD /path" in order, those answered by now, and how many were under way at once."""
 
     url: str
     requests: list[str] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
     most: Counter[str] = field(default_factory=Counter)
     _now: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -34,6 +35,7 @@ class Passage:
         finally:
             with self._lock:
                 self._now[method] -= 1
+                self.answered.append(f"{method} {path}")
 
 
 class _Door(BaseHTTPRequestHandler):
