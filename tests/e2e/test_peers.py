@@ -42,6 +42,13 @@ email = "ana@inmobiliaria.example"
 hours = "siempre"
 calendars = [{{ account = "oficina", calendar = "visitas", role = "publish" }}]
 
+[[agents]]
+id = "bruno"
+name = "Bruno Rojas"
+email = "bruno@inmobiliaria.example"
+hours = "siempre"
+calendars = [{{ account = "oficina", calendar = "bruno", role = "publish" }}]
+
 [hours.siempre]
 weekly.mon = ["09:00-18:00"]
 weekly.tue = ["09:00-18:00"]
@@ -56,13 +63,13 @@ title = "Visita {{{{ proyecto }}}}"
 [projects.casas]
 name = "Casas PlanOK"
 address = "{place}"
-team = ["ana"]
+team = ["ana", "bruno"]
 event_types = {{ standard = "visita" }}
 """
 
 
 class PeerTown(Office):
-    """One agent at one server; what passes between the daemon and the server is counted."""
+    """Two agents who share one login at one server; what passes between the daemon and the server is counted."""
 
     def __init__(self, home: Path, server: Cyrus | Sabre, passage: Passage, password: str) -> None:
         super().__init__(home, lambda: ("", ""))
@@ -70,7 +77,9 @@ class PeerTown(Office):
         self.user = server.new_user()
         self.place = f"{server.home(self.user)}visitas/"
         self.hands: Hands = server.hands(self.user)
-        self.hands.make_calendar(self.place)
+        self.beside = f"{server.home(self.user)}bruno/"
+        for place in (self.place, self.beside):
+            self.hands.make_calendar(place)
         # Something stays: a calendar that is suddenly empty is doubted where no server says what was deleted.
         self.hands.put(f"{self.place}gimnasio.ics", event(monday(17), monday(18), title="Gimnasio"))
         self.set_password(password)
@@ -81,12 +90,10 @@ class PeerTown(Office):
         (self.home / "password").write_text(password)
         (self.home / "password").chmod(0o600)
 
-    def texts(self) -> list[str]:
-        found = [self.hands.get(one) for one in self.hands.entries(self.place)]
-        return [one for one in found if one is not None]
-
-    def visits(self) -> list[str]:
-        return [one for one in self.texts() if "SUMMARY:Visita Casas PlanOK" in one]
+    def visits(self, place: str = "") -> list[str]:
+        """Return the texts of our entries in a calendar, in Ana's where no other is meant."""
+        found = [self.hands.get(one) for one in self.hands.entries(place or self.place)]
+        return [one for one in found if one is not None and "SUMMARY:Visita Casas PlanOK" in one]
 
     def syncd(self, *words: str) -> Done:
         """Run a command as a process of its own."""
@@ -104,13 +111,14 @@ class PeerTown(Office):
     def booked(self, start: datetime) -> str:
         """Book through the command line; return the visit, which stands in the calendar."""
         before = len(self.visits())
-        visit = str(self.book(start)["id"])
+        visit = str(self.book(start, "--host", "ana")["id"])
         eventually("the visit stands there", lambda: len(self.visits()) == before + 1)
         return visit
 
     def reason(self, start: datetime) -> str | None:
         """Return why the agent may not be booked at a time, None where she may."""
-        (host,) = self.json("explain-slot", "casas", start.isoformat())["hosts"]
+        hosts = self.json("explain-slot", "casas", start.isoformat())["hosts"]
+        (host,) = [one for one in hosts if one["host"] == "ana"]
         found: str | None = host["reason"]
         return found
 
@@ -163,6 +171,18 @@ def test_a_visit_is_booked_moved_and_cancelled_in_the_calendar(town: PeerTown) -
     assert town.syncd("visits", "cancel", visit).code == 0
     eventually("it is gone", lambda: not town.visits())
     assert town.syncd("plan").code == 0
+
+
+def test_a_visit_that_changes_hands_moves_to_the_other_calendar_of_the_login(town: PeerTown) -> None:
+    visit = town.booked(monday(13))
+    assert town.syncd("visits", "reassign", visit, "--host", "bruno").code == 0
+    eventually("it changed hands", lambda: len(town.visits(town.beside)) == 1 and not town.visits())
+    town.sync()
+    assert town.syncd("plan").code == 0
+    (text,) = town.visits(town.beside)
+    assert starts_of(text) == [monday(13).astimezone(UTC)]
+    assert town.syncd("visits", "cancel", visit).code == 0
+    eventually("it is gone", lambda: not town.visits(town.beside))
 
 
 def test_an_event_of_another_client_takes_the_time_within_one_poll_and_gives_it_back(town: PeerTown) -> None:
