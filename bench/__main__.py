@@ -11,12 +11,12 @@ from bench.ratio import Ratio
 FOLDER = Path(__file__).parent
 
 
-def benches() -> dict[str, str]:
-    """Return the goals that can be measured, g01 first, and the module that measures each."""
-    found = {}
+def benches() -> dict[str, list[str]]:
+    """Return the goals that can be measured, g01 first, and the modules that measure each."""
+    found: dict[str, list[str]] = {}
     for module in pkgutil.iter_modules([str(FOLDER)]):
         if match := re.fullmatch(r"g(\d+)_\w+", module.name):
-            found[f"G{int(match[1])}"] = f"bench.{module.name}"
+            found.setdefault(f"G{int(match[1])}", []).append(f"bench.{module.name}")
     return dict(sorted(found.items(), key=lambda pair: int(pair[0][1:])))
 
 
@@ -40,7 +40,8 @@ def main(words: list[str]) -> int:
     if unknown := [word for word, goal in zip(words, wanted, strict=False) if goal not in known]:
         print(f"no such measurement: {' '.join(unknown)}; there are {' '.join(known) or 'none'}", file=sys.stderr)
         return 2
-    ratios = [ratio for goal in wanted if goal is not None for ratio in measure(goal, known[goal])]
+    chosen = [(goal, module) for goal in wanted if goal is not None for module in known[goal]]
+    ratios = [ratio for goal, module in chosen for ratio in measure(goal, module)]
     missed = [ratio for ratio in ratios if not ratio.met]
     print(f"\n{len(ratios)} ratios, {len(missed)} missed")
     return 1 if missed else 0
