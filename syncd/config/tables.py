@@ -27,7 +27,7 @@ Blocks = Literal["busy", "free"]
 class Table(BaseModel):
     """Strict: an unknown key or another type is a problem, never a guess."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
 
 
 class DaemonTable(Table):
