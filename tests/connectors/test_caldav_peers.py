@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from syncd.errors import CursorExpired
 from tests.connectors.caldav_stage import DavStage, environment, settings_for, stands_in_two_calendars
-from tests.contracts.calendar import CalendarContract
+from tests.contracts.calendar import CalendarContract, Reader
 from tests.programs import needs
 from tests.servers import sabre as sabre_dav
 from tests.servers.cyrus import PASSWORD, Cyrus, cyrus
@@ -32,6 +33,18 @@ class TestCyrus(CalendarContract):
     @pytest.fixture
     def stage(self, cyrus_server: Cyrus) -> CyrusStage:
         return CyrusStage(cyrus_server)
+
+    def test_a_token_from_before_the_nightly_clearing_is_dead_and_nothing_is_lost(
+        self, cyrus_server: Cyrus, stage: CyrusStage, reader: Reader
+    ) -> None:
+        kept, gone = stage.add(self.at(stage, 1)), stage.add(self.at(stage, 3))
+        reader.read()
+        stage.remove(gone)
+        cyrus_server.forget()
+        with pytest.raises(CursorExpired):
+            list(stage.calendar.changes(reader.cursor, reader.window))
+        reader.read()
+        assert set(reader.held) == {kept}
 
     def test_a_visit_may_stand_in_two_calendars_of_one_login(self, stage: CyrusStage) -> None:
         stands_in_two_calendars(stage)
