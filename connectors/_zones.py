@@ -32,6 +32,7 @@ class _Unsound(ValueError):
 @functools.cache
 def _names() -> Mapping[str, str]:
     """Return every zone's name by its name in lower case, Windows names and spellings of UTC included."""
+    import icalendar  # noqa: F401 - waits where another thread is half through it; the next line alone would break both
     from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # 0.1 s: only where a zone is named
 
     names = {name.lower(): name for name in zoneinfo.available_timezones() if name not in ("Factory", "localtime")}
