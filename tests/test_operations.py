@@ -178,6 +178,12 @@ def test_a_window_that_ends_before_it_begins_is_refused(start: str, end: str) ->
         read_window(start, end, ZONE, NOW, timedelta(days=1))
 
 
+@pytest.mark.parametrize(("start", "end"), [("9999-12-31", None), (None, "9999-12-31"), ("0001-01-01", "0001-01-02")])
+def test_a_day_that_is_in_nobodys_agenda_is_refused(start: str | None, end: str | None) -> None:
+    with pytest.raises(Misused, match="out of range"):
+        read_window(start, end, ZONE, NOW, timedelta(days=1))
+
+
 def test_a_window_is_no_longer_than_anybody_may_ask() -> None:
     start = date(2026, 5, 5)
     with pytest.raises(Misused, match="at most"):

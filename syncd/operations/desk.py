@@ -115,6 +115,8 @@ def _edge(text: str, zone: str, *, later: bool) -> datetime:
         day = date.fromisoformat(text)
     except ValueError:
         return read_moment(text, zone)
+    if not is_sane_year(day.year):
+        raise Misused(f"{text!r}: the year is out of range")
     return midnight(day + timedelta(days=1) if later else day, zone)
 
 
