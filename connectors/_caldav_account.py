@@ -200,9 +200,11 @@ class Account:
         """Look for the home: at the configured address itself, else where the server says the user's calendars are."""
         try:
             answer = self.propfind(self.http.reach.folder, xml.propfind(*ASKED), 1, redirects=True)
-        except (Transient, AuthFailed):
+        except AuthFailed:
             raise
         except ConnectorError as refused:
+            if isinstance(refused, Transient) and not _choked(refused):
+                raise
             return self._discovered_by_library(refused)
         base = self._base_of(answer)
         found = self._collections(answer, base)
@@ -218,6 +220,8 @@ class Account:
         home = self.library.home()
         try:
             path = None if home is None else folder(path_of(home, self.http.reach, "/"))
+            if isinstance(refused, Transient) and not (path or "").startswith(self.http.reach.folder):
+                raise refused  # it may have been somebody else's home, whose names mean other calendars
             found = [] if path is None else self._listed(path)
         except NotFound:  # a home that was never made
             path, found = None, []
@@ -256,6 +260,11 @@ class Account:
             ctag=row.texts.get(xml.CTAG, "").strip()[:LONGEST_TOKEN] or None,
             syncs=(reports is None or xml.SYNC_COLLECTION in reports) and self.library.trusts_sync(),
         )
+
+
+def _choked(refused: ConnectorError) -> bool:
+    """Tell whether a server broke over this very question, as DAViCal does when its root is asked for its members."""
+    return refused.answer is not None and refused.answer.status == 500
 
 
 def _or_none(ask: Callable[[], Found]) -> Found | None:

@@ -156,6 +156,20 @@ def quoted(path: str) -> str:
     return quote(path)
 
 
+def test_a_server_that_breaks_over_its_root_still_tells_the_home(liar: Liar) -> None:
+    """DAViCal 1.1.12 answers 500 when its root is asked for its members."""
+    liar.next("PROPFIND", 500)
+    assert account(liar, "").place("visitas") == "/cal/ana/visitas/"
+
+
+def test_the_home_of_somebody_else_is_never_exchanged_for_the_own_one_when_it_breaks(liar: Liar) -> None:
+    liar.next("PROPFIND", 500)
+    asked = account(liar, "cal/equipo/turnos/")
+    with pytest.raises(Transient):
+        asked.place("visitas")
+    assert asked.place("turnos") == "/cal/equipo/turnos/"
+
+
 def test_the_address_of_one_calendar_is_enough(liar: Liar) -> None:
     found = account(liar, "cal/ana/visitas/")
     assert found.place("visitas") == "/cal/ana/visitas/"
