@@ -20,4 +20,5 @@ def test_f1_killed_a_hundred_times_it_comes_back_whole(
     record_property("trial", told(trial))
     assert trial.deaths.total() == CYCLES
     assert sum(trial.deaths[point] for point in POINTS) >= CYCLES * 0.35, trial.deaths
+    assert len(set(trial.deaths) & set(POINTS)) >= 18, "too few of the points were died at"
     assert len(trial.acknowledged) >= CYCLES and len(trial.visits) >= CYCLES / 4, "too little happened"
