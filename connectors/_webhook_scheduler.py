@@ -79,8 +79,8 @@ class Api:
         """Say when a booking was changed: by the scheduler's word, else since when we see it as it is."""
         if booking.updated_at is not None:
             return booking
-        facts = (booking.active, booking.pending, booking.no_show, booking.interval, booking.event_type)
-        facts += (booking.host_id, booking.host_email, booking.replaces, booking.replaced_by)
+        facts: tuple[object, ...] = (booking.active, booking.pending, booking.no_show, booking.interval)
+        facts += (booking.event_type, booking.host_id, booking.host_email, booking.replaces, booking.replaced_by)
         with self._lock:
             known = self._known.get(booking.id)
             if known is None or known.facts != facts:

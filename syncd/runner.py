@@ -188,8 +188,7 @@ def _crashed(ctx: Context, work: Work, error: Exception) -> None:
 def rests(ctx: Context, now: datetime) -> dict[str, datetime]:
     """Return the accounts that must not be called now, parked or resting behind their breaker, and until when."""
     with ctx.store.read() as tx:
-        states = tx.accounts.states()
-    return {one.account: one.not_before for one in states if one.not_before is not None and one.not_before > now}
+        return {str(account): until for account, until in tx.accounts.resting(now).items()}
 
 
 def try_logins_again(ctx: Context) -> None:
@@ -237,7 +236,7 @@ def sweep(ctx: Context, now: datetime) -> None:
     def touch(tx: Tx) -> None:
         _touch_polls(ctx, tx, now)
         for account, parts in ctx.accounts.items():
-            watched = {ref.id for ref in ctx.directory.calendars() if ref.account == account} if parts.watch else set()
+            watched = {ref.id for ref in ctx.directory.calendars_at(account)} if parts.watch else set()
             keys = [*([account] if parts.push is not None else []), *sorted(watched)]
             tx.queue.touch_many(WorkKind.RENEW, keys, now, group=account)
         tx.queue.touch_many(WorkKind.RECONCILE, agents_ahead(ctx, tx, now), now)

@@ -51,7 +51,7 @@ class _Context:
 
 def test_every_route_is_documented_and_every_documented_one_exists() -> None:
     text = (ROOT / "docs" / "api.md").read_text()
-    described = create_api(_Context, dict).openapi()["paths"]  # type: ignore[arg-type, return-value]
+    described = create_api(_Context, dict).openapi()["paths"]  # type: ignore[arg-type]
     served = {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
     written = set(re.findall(r"`((?:GET|POST) /api/[^`?]*)`", text)) - {"GET /api/openapi.json"}
     assert written == served

@@ -169,11 +169,25 @@ class Directory:
     travel: Mapping[tuple[ProjectId, ProjectId], timedelta] = field(default_factory=dict)  # both ways are in here
     messages: tuple[MessageRule, ...] = ()
     proposals: ProposalPolicy = field(default_factory=ProposalPolicy)
+    _uses: Mapping[CalendarId, tuple[CalendarRef, ...]] = field(init=False, repr=False, compare=False)
+    _at: Mapping[AccountId, tuple[CalendarRef, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        uses, at = dict[CalendarId, tuple[CalendarRef, ...]](), dict[AccountId, list[CalendarRef]]()
+        for ref in self.calendars():
+            uses[ref.id] = (*uses.get(ref.id, ()), ref)
+            at.setdefault(ref.account, []).append(ref)
+        object.__setattr__(self, "_uses", uses)
+        object.__setattr__(self, "_at", {account: tuple(refs) for account, refs in at.items()})
 
     def calendars(self) -> list[CalendarRef]:
         """List every calendar of every agent, in the order of the configuration."""
         return [ref for agent in self.agents.values() for ref in agent.calendars]
 
+    def calendars_at(self, account: AccountId) -> list[CalendarRef]:
+        """List the calendars of one account, in the order of the configuration."""
+        return list(self._at.get(account, ()))
+
     def calendar(self, calendar: CalendarId) -> list[CalendarRef]:
         """List the uses of one calendar: usually one, several where agents share it."""
-        return [ref for ref in self.calendars() if ref.id == calendar]
+        return list(self._uses.get(calendar, ()))

@@ -160,7 +160,7 @@ def _with_alternatives(
 def _try_hosts(
     ctx: Context, tx: Tx, place: Place, booking: Booking, cause: Cause, seen: Mapping[AgentId, str]
 ) -> Visit | Refused:
-    known = tx.visits.find_by_source(booking.source, booking.key) if booking.key is not None else None
+    known = _known(tx, booking)
     if known is not None:
         return known
     refusals: list[str] = []
@@ -173,6 +173,16 @@ def _try_hosts(
                 reason = "slot_taken"
         refusals.append(reason)
     return Refused(reason=gravest(refusals), detail="")
+
+
+def _known(tx: Tx, booking: Booking) -> Visit | None:
+    """Return the visit that this booking made already: by the caller's key, or of the same request at the same time."""
+    if booking.key is not None:
+        return tx.visits.find_by_source(booking.source, booking.key)
+    if booking.request is None:
+        return None
+    made = tx.visits.search(request=booking.request, states=(VisitState.PENDING, VisitState.CONFIRMED))
+    return next((one for one in made if one.interval.start == booking.start and one.project == booking.project), None)
 
 
 def judge(

@@ -22,7 +22,7 @@ def poll(ctx: Context, key: str, now: datetime) -> datetime | None:
     parts = ctx.accounts.get(account)
     if parts is None:
         return None
-    calendars = sorted({ref.id: ref.name for ref in ctx.directory.calendars() if ref.account == account}.items())
+    calendars = sorted({ref.id: ref.name for ref in ctx.directory.calendars_at(account)}.items())
     if calendars and parts.home is not None:
         marks = parts.home().marks()
         found = {calendar: marks.get(name) for calendar, name in calendars}

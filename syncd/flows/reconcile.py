@@ -152,6 +152,7 @@ def _heed_move(
     if isinstance(outcome, Refused):
         body = {"about": "move_refused", "reason": outcome.reason, "wanted": wanted.start.isoformat()}
         message(tx, "agent_notice", visit, now, to=f"agent:{agent.id}:{wanted.epoch[0]}", body=body)
+        task(tx, "move_refused", visit, now, key=f"{wanted.epoch[0]}")  # staff can see why the entry jumped back
         tx.calendars.remember(judged)
         return
     tx.calendars.remember(replace(judged, presence=Presence.AS_PUT, interval=wanted))
@@ -245,12 +246,11 @@ def _touch_publish(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> datetim
     drafts, waits = desired(ctx, tx, agent, now)
     own = [ref.id for ref in agent.calendars]
     known = {one.key: one for calendar in own for one in tx.calendars.published_in(calendar)}
-    shared = {ref.id for other in ctx.directory.agents.values() if other.id != agent.id for ref in other.calendars}
     keys = [
         key
         for key in sorted({*drafts, *known})
         if next_step(drafts.get(key), known.get(key), now, restore=restores(ctx, key)) is not None
-        and (key in drafts or key.calendar not in shared or not is_wanted(ctx, tx, key, now))
+        and (key in drafts or not _is_shared(ctx, agent, key) or not is_wanted(ctx, tx, key, now))
         and not is_left(ctx, tx, known.get(key), key in drafts, now)
     ]
     for key in keys:
@@ -319,6 +319,10 @@ def _busy_time(
         (CalendarId("syncd"), visit.id, visit.interval) for visit in visits if visit.source.account not in ctx.accounts
     ]
     return own + [(one.calendar, f"{one.remote_id}", one.interval) for one in blocks]
+
+
+def _is_shared(ctx: Context, agent: Agent, key: EventKey) -> bool:
+    return any(ref.agent != agent.id for ref in ctx.directory.calendar(key.calendar))
 
 
 def is_wanted(ctx: Context, tx: Tx, key: EventKey, now: datetime) -> bool:

@@ -1,5 +1,7 @@
 """What we know of logins at outside systems: their health, users matched by id, subscriptions, small memories."""
 
+from datetime import datetime
+
 from syncd.core.ids import AccountId, AgentId
 from syncd.store import rows
 from syncd.store.engine import Db, first
@@ -22,6 +24,11 @@ class Accounts:
     def states(self) -> list[AccountState]:
         """List the states that were ever saved, by account."""
         return [rows.account_of(row) for row in self._db.rows("account_all")]
+
+    def resting(self, now: datetime) -> dict[AccountId, datetime]:
+        """Return the accounts that must not be called before a moment that is still to come; nothing else is read."""
+        found = self._db.rows("account_resting", now=rows.seconds(now))
+        return {AccountId(row["id"]): rows.moment(row["not_before"]) for row in found}
 
     def save_state(self, state: AccountState) -> None:
         self._db.run("account_save", **rows.account_values(state))

@@ -315,6 +315,9 @@ SELECT * FROM account WHERE id = :id
 -- name: account_all
 SELECT * FROM account ORDER BY id
 
+-- name: account_resting
+SELECT id, not_before FROM account WHERE not_before IS NOT NULL AND not_before > :now
+
 -- name: account_save
 INSERT INTO account (id, parked, failures, failing_since, not_before, last_success, error, requests)
 VALUES (:id, :parked, :failures, :failing_since, :not_before, :last_success, :error, :requests)

@@ -210,7 +210,7 @@ def once(make: Callable[[], T]) -> Callable[[], T]:
 
 def calendars_at(directory: Directory, account: AccountId) -> list[str]:
     """List the calendars of an account as the configuration writes them."""
-    return list(dict.fromkeys(ref.name for ref in directory.calendars() if ref.account == account))
+    return list(dict.fromkeys(ref.name for ref in directory.calendars_at(account)))
 
 
 def event_types_at(directory: Directory, account: AccountId) -> list[str]:

@@ -202,7 +202,7 @@ class Company:
                 "reservationDuration": hold,
                 "reservationUntil": self._written(self.clock.now() + timedelta(minutes=hold)),
             }
-            self.reservations[made["reservationUid"]] = made
+            self.reservations[str(made["reservationUid"])] = made
             return made
 
     def is_free(self, host: int, start: datetime, minutes: int, *, but: str = "") -> bool:

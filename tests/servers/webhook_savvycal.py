@@ -54,7 +54,11 @@ class SavvyCal(Office):
         if not self.is_free(host, start, minutes):
             raise Refusal(422, "no longer available")
         event = f"event_{len(self.events) + 1:012d}"
-        person = {"id": f"attendee_{len(self.events)}", "email": client.email, "display_name": client.whole_name}
+        person: dict[str, Any] = {
+            "id": f"attendee_{len(self.events)}",
+            "email": client.email,
+            "display_name": client.whole_name,
+        }
         person |= {"first_name": client.name, "last_name": client.surname, "is_organizer": False}
         person |= {"phone_number": None, "time_zone": "America/Santiago"}
         person |= {"fields": [{"id": "f1", "label": "Propiedad", "value": "Depto 1203"}]}

@@ -226,6 +226,8 @@ CREATE TABLE account (
     requests      INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX account_rests ON account (not_before) WHERE not_before IS NOT NULL;
+
 CREATE TABLE account_link (
     account   TEXT NOT NULL,
     remote_id TEXT NOT NULL,
