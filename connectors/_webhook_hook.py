@@ -11,7 +11,7 @@ from connectors._signature import only_header
 from connectors._webhook_parts import HeaderName
 from connectors._webhook_path import follow, plain, read_path
 from connectors._webhook_proof import verify
-from connectors._webhook_reading import Layout, booking_in, decoded, delivered, id_in, time_in
+from connectors._webhook_reading import Layout, booking_in, decoded, delivered, hosted, id_in, time_in
 from connectors._webhook_settings import WebhookSettings
 from syncd.core import limits
 from syncd.core.ids import AccountId
@@ -30,7 +30,7 @@ def hook(account: AccountId, settings: Any, call: Call) -> Delivery:
         return Delivery(key=whole, unreadable=str(why))
 
 
-def told(settings: Any, call: Call) -> RemoteBooking | None:
+def told(account: AccountId, settings: Any, call: Call) -> RemoteBooking | None:
     """Return what a kept delivery itself says of its booking; None where it says nothing that may be believed.
 
     For bookings that cannot be read again, and for cancellations of ones that are gone. Never for unsigned calls.
@@ -46,7 +46,7 @@ def told(settings: Any, call: Call) -> RemoteBooking | None:
         booking_id = id_in(layout, document)
         if meaning in (None, "ignore") or booking_id is None:
             return None
-        return booking_in(layout, document, booking_id, meaning or "")
+        return hosted(ours, booking_in(layout, document, booking_id, meaning or ""))
     except (BadSignature, Unreadable):
         return None
 

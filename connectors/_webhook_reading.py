@@ -6,7 +6,7 @@ is Unreadable, and so never becomes a visit.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -152,6 +152,11 @@ def agent_in(settings: WebhookSettings, host: str | None) -> str | None:
     """Return which agent of ours the account's own table says a host is, None for a stranger: never a guess."""
     link = settings.booking.host.link if settings.booking.host is not None else None
     return settings.links[link].get(host) if link is not None and host is not None else None
+
+
+def hosted(settings: WebhookSettings, booking: RemoteBooking) -> RemoteBooking:
+    """Say which agent of ours the account's own table names for the host."""
+    return replace(booking, agent=agent_in(settings, booking.host_id or booking.host_email))
 
 
 def time_in(layout: Layout, document: Any) -> Interval | None:

@@ -16,13 +16,13 @@ from connectors._http import Http
 from connectors._reading import rows
 from connectors._webhook_parts import Cursor, Poll
 from connectors._webhook_path import follow, plain, read_path
-from connectors._webhook_reading import answered, booking_in, id_in, placed
+from connectors._webhook_reading import answered, booking_in, hosted, id_in, placed
 from connectors._webhook_settings import WebhookSettings
 from syncd.core import limits
 from syncd.core.ids import AccountId
 from syncd.core.interval import Interval
 from syncd.core.visit import Contact
-from syncd.errors import NotFound, Permanent, Unreadable, VersionConflict
+from syncd.errors import NotFound, Permanent, Unreadable, Unsupported, VersionConflict
 from syncd.ports import Environment, RemoteBooking
 
 OVERLAP = timedelta(minutes=10)  # between our clock and theirs
@@ -118,15 +118,15 @@ class WebhookScheduler:
             yield booking
 
     def booking(self, booking_id: str) -> RemoteBooking:
-        """Read one booking again. Raises NotFound; Permanent where no [fetch] says how: its call is the truth then."""
+        """Read one booking again. Raises NotFound; Unsupported where no [fetch] says how."""
         if self.settings.fetch is None:
-            raise Permanent("bookings of this scheduler cannot be read again; what its calls say is all there is")
+            raise Unsupported("bookings of this scheduler cannot be read again; what its calls say is all")
         answer = self.api.get(self.settings.fetch.url.replace("{id}", _segment(booking_id)))
         document = placed(self.settings, answer)
         found = id_in(self.api.layout, document)
         if found is not None and found != booking_id:
             raise Unreadable("the scheduler answered with another booking")
-        return self.api.noticed(booking_in(self.api.layout, document, booking_id))
+        return self.api.noticed(hosted(self.settings, booking_in(self.api.layout, document, booking_id)))
 
     def cancel(self, booking_id: str, reason: str) -> None:
         """Cancel where [cancel] says how. After any refusal the booking is read, and one already cancelled is done."""
@@ -181,7 +181,7 @@ class WebhookScheduler:
         if booking_id is None:
             raise Unreadable("a booking in the list has no id where [fetch] or [booking] says it stands")
         try:
-            return self.api.noticed(booking_in(self.api.layout, document, booking_id))
+            return self.api.noticed(hosted(self.settings, booking_in(self.api.layout, document, booking_id)))
         except Unreadable as why:
             kind = plain(self.api.layout.one(document, "event_type")) or ""
             return RemoteBooking(

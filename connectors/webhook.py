@@ -141,5 +141,6 @@ SPEC = ConnectorSpec(
     check=check,
     scheduler=scheduler,
     hook=hook,
+    told=told,
     hook_body=LARGEST,
 )

@@ -53,6 +53,10 @@ class Permanent(ConnectorError):
     """The outside system refuses this for good; it is kept as a dead letter for a person to read."""
 
 
+class Unsupported(Permanent):
+    """The outside system has no way to be asked this; what it told by itself is all there is."""
+
+
 class Forbidden(Permanent):
     """The account is known and may not do this (403): its rights at the outside system need widening."""
 

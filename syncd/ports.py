@@ -110,6 +110,7 @@ class RemoteBooking:
     manage_url: str | None = None
     guard: Interval | None = None  # with the scheduler's own buffers, where it tells them
     no_show: bool = False
+    agent: str | None = None  # of ours, where the account's own table says who the host is
     problem: str | None = None
 
 
@@ -310,6 +311,7 @@ class ConnectorSpec:
     scheduler: Callable[[AccountId, Any, Environment], Scheduler] | None = None
     push: Callable[[AccountId, Any, Environment], Push] | None = None
     hook: Hook | None = None
+    told: Callable[[AccountId, Any, Call], RemoteBooking | None] | None = None  # what a kept, verified call says itself
     hook_body: int = 256 * 2**10  # bytes of a call that are taken at most
     watch: Callable[[AccountId, Any, Environment, CalendarUse], Watch] | None = None
     free_busy: Callable[[AccountId, Any, Environment, CalendarUse], FreeBusy] | None = None

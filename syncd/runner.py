@@ -140,7 +140,13 @@ def _park(tx: Tx, work: Work, error: AuthFailed, now: datetime) -> None:
             not_before=now + REST_LONGEST,
         )
     )
-    alert(tx, "sign_in", account, f"{account}: the login is refused. Put the right secret in place and reload.", now)
+    alert(
+        tx,
+        "sign_in",
+        account,
+        f"{account}: the login is refused. Sign in again (syncd auth {account}), or put the right secret in place and reload; a changed systemd credential needs a restart.",
+        now,
+    )
 
 
 def _bury(tx: Tx, work: Work, error: Exception, now: datetime) -> None:

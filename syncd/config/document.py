@@ -38,7 +38,7 @@ SINGLE: dict[str, type[Table]] = {
 NAMED: dict[str, type[Table]] = {"hours": HoursTable, "event_types": EventTypeTable, "projects": ProjectTable}
 LISTED: dict[str, type[Table]] = {"agents": AgentTable, "messages": MessageTable, "rules": RuleTable}
 SECTIONS = (*SINGLE, "accounts", *NAMED, *LISTED)
-LATER_KINDS = ("google", "outlook", "calcom", "webhook", "smtp", "whatsapp", "twilio", "imap")
+LATER_KINDS = ("smtp", "whatsapp", "twilio", "imap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,19 @@ from syncd.core import limits
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
 from syncd.flows.kept import KeptStarts
-from syncd.ports import Calendar, Call, Changes, Delivery, FreeBusy, Home, Push, Scheduler, Tokens, Watch
+from syncd.ports import (
+    Calendar,
+    Call,
+    Changes,
+    Delivery,
+    FreeBusy,
+    Home,
+    Push,
+    RemoteBooking,
+    Scheduler,
+    Tokens,
+    Watch,
+)
 from syncd.store import Store
 
 
@@ -24,6 +36,7 @@ class AccountParts:
     push: Callable[[], Push] | None = None
     hook: Callable[[Call], Delivery] | None = None  # raises BadSignature
     hook_body: int = limits.HOOK_BODY
+    told: Callable[[Call], RemoteBooking | None] | None = None
     watch: Callable[[CalendarRef], Watch] | None = None
     free_busy: Callable[[CalendarRef], FreeBusy] | None = None
     changes: Callable[[], Changes] | None = None

@@ -25,8 +25,9 @@ from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, entry_gone, event_types_at, split_booking_key
 from syncd.flows.merge import Arrival, Target, as_remote, judged
+from syncd.flows.recollect import Reader
 from syncd.flows.say import alert, message, recovered, task
-from syncd.ports import RemoteBooking, Scheduler
+from syncd.ports import RemoteBooking
 from syncd.store import Tx
 from syncd.store.queue import DeliveryState, WorkKind
 from syncd.store.visits import Cause
@@ -40,7 +41,7 @@ def ingest(ctx: Context, key: str, now: datetime) -> datetime | None:
     parts = ctx.accounts.get(account)
     if parts is None or parts.scheduler is None:
         return None
-    scheduler = parts.scheduler()
+    scheduler = Reader(ctx, account, parts, parts.scheduler())
     booking = _find(scheduler, booking_id)
     ctx.crashpoint("C8")
     if booking is None:
@@ -60,7 +61,7 @@ def ingest(ctx: Context, key: str, now: datetime) -> datetime | None:
     return None
 
 
-def _find(scheduler: Scheduler, booking_id: str) -> RemoteBooking | None:
+def _find(scheduler: Reader, booking_id: str) -> RemoteBooking | None:
     try:
         return scheduler.booking(booking_id)
     except NotFound:
@@ -76,7 +77,7 @@ def _unknown(ctx: Context, tx: Tx, account: AccountId, booking_id: str, now: dat
     tx.queue.inbox_settle(account, booking_key(account, booking_id), DeliveryState.STALE, "unknown to the scheduler")
 
 
-def _end_of_chain(scheduler: Scheduler, booking: RemoteBooking) -> RemoteBooking:
+def _end_of_chain(scheduler: Reader, booking: RemoteBooking) -> RemoteBooking:
     """Follow a rescheduled booking to the one that stands for it now; a circle ends where it closes (H82)."""
     seen = {booking.id}
     while (
@@ -91,7 +92,7 @@ def _end_of_chain(scheduler: Scheduler, booking: RemoteBooking) -> RemoteBooking
 
 
 def _earlier(
-    ctx: Context, account: AccountId, scheduler: Scheduler, last: RemoteBooking, asked: RemoteBooking
+    ctx: Context, account: AccountId, scheduler: Reader, last: RemoteBooking, asked: RemoteBooking
 ) -> tuple[str, ...]:
     """List the bookings that `last` took the place of, nearest first, as far back as one of them is known here."""
     ids = [last.replaces] if last.replaces is not None else []

@@ -14,6 +14,8 @@ def host_of(ctx: Context, tx: Tx, account: AccountId, booking: RemoteBooking) ->
     who left the configuration is still who that id names.
     """
     agents = ctx.directory.agents
+    if booking.agent is not None and AgentId(booking.agent) in agents:
+        return AgentId(booking.agent)  # the administrator's own table outweighs every guess
     if booking.host_id is None:
         return _by_email(list(agents.values()), booking.host_email)
     links = tx.accounts.links(account)

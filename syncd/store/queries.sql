@@ -373,6 +373,11 @@ WHERE state = 'new' AND id IN (
     SELECT inbox_id FROM inbox_touch WHERE account = :account AND touch_key = :touch_key
 )
 
+-- name: inbox_about
+SELECT inbox.* FROM inbox_touch JOIN inbox ON inbox.id = inbox_touch.inbox_id
+WHERE inbox_touch.account = :account AND inbox_touch.touch_key = :touch_key
+ORDER BY inbox.received_at DESC, inbox.id DESC LIMIT :most
+
 -- name: inbox_counts
 SELECT state, COUNT(*) AS deliveries FROM inbox GROUP BY state
 

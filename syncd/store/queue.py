@@ -49,6 +49,11 @@ class Queue:
         """Set the state of every NEW delivery of this account that touched this ingest key."""
         self._db.run("inbox_settle", account=account, touch_key=touch_key, state=state.value, error=error)
 
+    def inbox_about(self, account: AccountId, touch_key: str, most: int) -> list[StoredDelivery]:
+        """List the kept deliveries of an account that touched this ingest key, the newest first."""
+        found = self._db.rows("inbox_about", account=account, touch_key=touch_key, most=most)
+        return [rows.delivery_of(row) for row in found]
+
     def inbox_counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries are kept in each state; states with none are left out."""
         return {DeliveryState(row["state"]): row["deliveries"] for row in self._db.rows("inbox_counts")}

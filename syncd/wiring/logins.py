@@ -165,6 +165,7 @@ class Logins:
             push=push and once(push),
             hook=partial(called, spec.hook, login, self._env) if spec.hook else None,
             hook_body=spec.hook_body,
+            told=partial(spec.told, login.id, login.settings) if spec.told else None,
             watch=self._for_calendars(login, spec.watch),
             free_busy=self._for_calendars(login, spec.free_busy),
             changes=changes and once(changes),

@@ -18,7 +18,14 @@ from syncd.core.interval import Interval
 from syncd.errors import BadSignature
 from syncd.ports import Call, Delivery
 from tests.connectors.shared import published, wire
-from tests.connectors.webhook_stage import acuity_table, easyappointments_table, hook_of, savvycal_table, settings_of
+from tests.connectors.webhook_stage import (
+    ACCOUNT,
+    acuity_table,
+    easyappointments_table,
+    hook_of,
+    savvycal_table,
+    settings_of,
+)
 from tests.servers.calendly import NOW
 from tests.servers.webhook_acuity import API_KEY
 from tests.servers.webhook_door import Headers
@@ -158,7 +165,7 @@ def test_an_unsigned_call_only_says_where_to_look() -> None:
     unsigned["auth"] = {"mode": "none", "allow_unsigned": True}
     body = wire(booked())
     assert keys(hook_of(unsigned, [], body, NOW)) == ["otra|B1"]
-    assert told(settings_of(unsigned), Call(headers=[], body=body, now=NOW)) is None
+    assert told(ACCOUNT, settings_of(unsigned), Call(headers=[], body=body, now=NOW)) is None
 
 
 # what a call amounts to
@@ -187,7 +194,7 @@ def test_easyappointments_local_times_are_read_in_the_configured_zone() -> None:
     body = wire(published("other/easyappointments_webhook_appointment_save_shape.json"))
     call = Call(headers=[("X-Ea-Token", HOOK_TOKEN)], body=body, now=NOW)
     assert keys(hook_of(easyappointments_table(), list(call.headers), body)) == ["otra|1"]
-    booking = told(settings_of(easyappointments_table()), call)
+    booking = told(ACCOUNT, settings_of(easyappointments_table()), call)
     assert booking is not None
     start = datetime(2021, 1, 1, 20, tzinfo=UTC)  # 17:00 in Santiago
     assert booking.interval == Interval(start, start + timedelta(hours=1))
@@ -197,7 +204,7 @@ def test_easyappointments_local_times_are_read_in_the_configured_zone() -> None:
 def test_a_deleted_appointment_is_told_as_cancelled_by_its_call_alone() -> None:
     whole = published("other/easyappointments_webhook_appointment_save_shape.json") | {"action": "appointment_delete"}
     call = Call(headers=[("X-Ea-Token", HOOK_TOKEN)], body=wire(whole), now=NOW)
-    booking = told(settings_of(easyappointments_table()), call)
+    booking = told(ACCOUNT, settings_of(easyappointments_table()), call)
     assert booking is not None and not booking.active
 
 
@@ -206,7 +213,7 @@ def test_a_deleted_appointment_is_told_as_cancelled_by_its_call_alone() -> None:
 )
 def test_without_fetch_the_signed_call_is_the_truth(event: str, active: bool, pending: bool) -> None:
     body = wire(booked(event, before="B0", meta={"request": "R7"}, answers={"Depto": {"value": 12}}))
-    booking = told(settings_of(PLAIN), Call(headers=[("X-Sign", hexed(body))], body=body, now=NOW))
+    booking = told(ACCOUNT, settings_of(PLAIN), Call(headers=[("X-Sign", hexed(body))], body=body, now=NOW))
     assert booking is not None
     assert (booking.active, booking.pending, booking.replaces, booking.request_token) == (active, pending, "B0", "R7")
     assert [(one.question, one.answer) for one in booking.answers] == [("Depto", "12")]
@@ -215,7 +222,7 @@ def test_without_fetch_the_signed_call_is_the_truth(event: str, active: bool, pe
 
 def test_told_believes_no_call_that_is_not_signed_with_our_secret() -> None:
     body = wire(booked())
-    assert told(settings_of(PLAIN), Call(headers=[("X-Sign", hexed(body, "x"))], body=body, now=NOW)) is None
+    assert told(ACCOUNT, settings_of(PLAIN), Call(headers=[("X-Sign", hexed(body, "x"))], body=body, now=NOW)) is None
 
 
 def test_calendlys_and_calcoms_published_calls_go_through_their_presets() -> None:
@@ -223,12 +230,12 @@ def test_calendlys_and_calcoms_published_calls_go_through_their_presets() -> Non
     body = wire(published("calendly/calendly_webhook_invitee_created_2026.json"))
     stamp = str(int(NOW.timestamp()))
     headers = [("Calendly-Webhook-Signature", f"t={stamp},v1={hexed(stamp.encode() + b'.' + body)}")]
-    found = told(settings_of(calendly), Call(headers=headers, body=body, now=NOW))
+    found = told(ACCOUNT, settings_of(calendly), Call(headers=headers, body=body, now=NOW))
     assert found is not None and found.active and found.contact.email and found.host_id
     calcom = {"preset": "calcom", "auth": {"secrets": ["key"]}, "fetch": {"auth": {"bearer": "cal_x"}}}
     body = wire(published("calcom/calcom_webhook_booking_rescheduled_v20211020.json"))
     headers = [("X-Cal-Signature-256", hexed(body))]
-    found = told(settings_of(calcom), Call(headers=headers, body=body, now=NOW))
+    found = told(ACCOUNT, settings_of(calcom), Call(headers=headers, body=body, now=NOW))
     assert found is not None and found.replaces == "previous-booking-unique-id"
     assert (found.host_email, found.event_type) == ("organizer@example.com", "100")
 
@@ -242,7 +249,9 @@ def test_zooms_schema_goes_through_its_preset() -> None:
     signature = "v0=" + hexed(b"v0:" + stamp.encode() + b":" + body)
     headers = [("x-zm-signature", signature), ("x-zm-request-timestamp", stamp)]
     found = told(
-        settings_of({"preset": "zoom", "auth": {"secrets": ["key"]}}), Call(headers=headers, body=body, now=NOW)
+        ACCOUNT,
+        settings_of({"preset": "zoom", "auth": {"secrets": ["key"]}}),
+        Call(headers=headers, body=body, now=NOW),
     )
     assert found is not None and (found.id, found.host_id, found.contact.name) == ("E1", "U1", "Rosa")
     assert found.answers[0].answer == "12\n13"
@@ -335,7 +344,7 @@ def test_a_call_longer_than_max_body_is_a_dead_letter() -> None:
 @pytest.mark.parametrize("mail", ["a@b.cl\r\nBcc: x@evil.example", "no at", "<a@b.cl>", 7])
 def test_h71_an_address_that_is_none_is_left_out_and_the_booking_stands(mail: Any) -> None:
     body = wire(booked(mail=mail))
-    found = told(settings_of(PLAIN), Call(headers=[("X-Sign", hexed(body))], body=body, now=NOW))
+    found = told(ACCOUNT, settings_of(PLAIN), Call(headers=[("X-Sign", hexed(body))], body=body, now=NOW))
     assert found is not None and found.contact.email is None and found.contact.name == "Rosa"
 
 
@@ -351,7 +360,7 @@ def test_h61_local_times_at_a_change_of_the_clocks(local: str, instant: str) -> 
         booking={"times": "local", "time_zone": {"fixed": "America/Santiago"}, "end": "", "duration": "b.long"}
     )
     body = wire(booked(start=local, long=30))
-    found = told(settings_of(zoned), Call(headers=[("X-Sign", hexed(body))], body=body, now=NOW))
+    found = told(ACCOUNT, settings_of(zoned), Call(headers=[("X-Sign", hexed(body))], body=body, now=NOW))
     assert found is not None and found.interval.start == datetime.fromisoformat(instant)
 
 
