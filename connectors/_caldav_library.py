@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from connectors import _caldav_xml as xml
 from connectors._caldav_settings import CaldavSettings
 from connectors._http import Http
+from connectors._loading import loaded
 from syncd.errors import AuthFailed, ConnectorError, Permanent, Transient, Unreadable
 
 WELL_KNOWN = "/.well-known/caldav"
@@ -94,10 +95,8 @@ class Library:
         return bool(features_of(self.settings.quirks).is_supported(feature))
 
     def _client(self, url: str) -> Any:
-        from caldav.davclient import DAVClient
-
         known: Any = self.settings.quirks
-        client = DAVClient(url=url, enable_rfc6764=False, rate_limit_handle=False, features=known)
+        client = _part("davclient").DAVClient(url=url, enable_rfc6764=False, rate_limit_handle=False, features=known)
         client.session.close()
         client.session = Courier(self.http)
         return client
@@ -110,9 +109,12 @@ def _home_of(client: Any) -> str | None:
 
 def _principal(client: Any) -> Any:
     """Ask who the login is. The library's own class imports an asynchronous HTTP library, to see that none is used."""
-    from caldav.collection import Principal
+    return type("Principal", (_part("collection").Principal,), {"is_async_client": False})(client=client)
 
-    return type("Principal", (Principal,), {"is_async_client": False})(client=client)
+
+def _part(name: str) -> Any:
+    """Return a part of the library; each is loaded after what all of them need, and by one thread at a time."""
+    return loaded("icalendar", "caldav.davclient", f"caldav.{name}")
 
 
 def _told(ask: Callable[[], str | None]) -> str | None:
@@ -129,22 +131,17 @@ def _told(ask: Callable[[], str | None]) -> str | None:
 
 def _asked(ask: Callable[[], Found]) -> Found:
     """Let the library ask; whatever it raises becomes one of ours (it leaks TypeError and the like)."""
-    from caldav.lib.error import DAVError
-
+    refusal = _part("lib.error").DAVError
     try:
         return ask()
-    except (DAVError, *_LEAKS) as error:
+    except (refusal, *_LEAKS) as error:
         raise Unreadable(f"the caldav library could not read the answer ({type(error).__name__})") from None
 
 
 @functools.lru_cache(maxsize=32)
 def features_of(quirks: str) -> Any:
     """Return the library's table of a kind of server; raises Permanent for a kind it does not know."""
-    from caldav import compatibility_hints, config
-
-    typeless: Any = (compatibility_hints.FeatureSet, config.resolve_features)
-    feature_set, resolve = typeless
     try:
-        return feature_set(resolve(quirks))
+        return _part("compatibility_hints").FeatureSet(_part("config").resolve_features(quirks))
     except _LEAKS as error:
         raise Permanent(f"quirks = {quirks!r} is no kind of server that the caldav library knows") from error

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from connectors._http import Http
+from connectors._loading import loaded
 from connectors._outlook_settings import OutlookSettings
 from syncd.core.ids import AccountId
 from syncd.errors import Ambiguous, AuthFailed, ConnectorError, Transient
@@ -168,8 +169,7 @@ class SignIn:
         return self._app
 
     def _made(self) -> Any:
-        import msal  # 0.4 s: only where an account of this kind is used
-
+        msal = loaded("msal")  # 0.4 s: only where an account of this kind is used
         http, place = self._authority()
         common: dict[str, Any] = {"http_client": _Transport(http), **place}
         try:

@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from connectors._lines import Component, plain, split
+from connectors._loading import loaded
 from connectors._recur import Steps, occurrences, read_rule
 from syncd.core.limits import FARTHEST_OFFSET, LAST_YEAR
 
@@ -32,11 +33,9 @@ class _Unsound(ValueError):
 @functools.cache
 def _names() -> Mapping[str, str]:
     """Return every zone's name by its name in lower case, Windows names and spellings of UTC included."""
-    import icalendar  # noqa: F401 - waits where another thread is half through it; the next line alone would break both
-    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # 0.1 s: only where a zone is named
-
+    windows_names = loaded("icalendar", "icalendar.timezone.windows_to_olson").WINDOWS_TO_OLSON  # 0.1 s
     names = {name.lower(): name for name in zoneinfo.available_timezones() if name not in ("Factory", "localtime")}
-    windows = {name.lower(): zone for name, zone in WINDOWS_TO_OLSON.items() if zone.lower() in names}
+    windows = {name.lower(): zone for name, zone in windows_names.items() if zone.lower() in names}
     return {**windows, **names, "z": "UTC"}
 
 

@@ -140,13 +140,9 @@ def _park(tx: Tx, work: Work, error: AuthFailed, now: datetime) -> None:
             not_before=now + REST_LONGEST,
         )
     )
-    alert(
-        tx,
-        "sign_in",
-        account,
-        f"{account}: the login is refused. Sign in again (syncd auth {account}), or put the right secret in place and reload; a changed systemd credential needs a restart.",
-        now,
-    )
+    remedy = f"Sign in again (syncd auth {account}), or put the right secret in place and reload"
+    text = f"{account}: the login is refused. {remedy}; a changed systemd credential needs a restart."
+    alert(tx, "sign_in", account, text, now)
 
 
 def _bury(tx: Tx, work: Work, error: Exception, now: datetime) -> None:
