@@ -157,6 +157,8 @@ def _seen(known: Published, resource: Resource, window: Interval) -> Published:
     presence = presence_of(known, interval, seen.title if seen else None, seen.location if seen else None)
     if seen is not None and Signal.CANCELLED in seen.signals and not known.adopted:
         presence = Presence.GONE
+    if resource.recurring and not known.adopted and presence is Presence.AS_PUT:
+        presence = Presence.CHANGED  # a person made a series of it: only one visit was agreed
     place = (interval or known.interval) if known.adopted else known.interval
     moved = interval if presence is Presence.CHANGED else None
     return replace(known, etag=resource.etag, presence=presence, seen_interval=moved, interval=place)

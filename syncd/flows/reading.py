@@ -118,6 +118,7 @@ def _is_doubtful(known: Published, reading: Reading, now: datetime) -> bool:
 def _corrected(reading: Reading, known: Published, found: Published | None) -> Reading:
     """Put what a single look found in the place of what the listing said."""
     changed = tuple(one for one in reading.changed if one.remote_id != known.remote_id)
+    series = any(one.recurring for one in reading.changed if one.remote_id == known.remote_id)
     if found is None:
         return replace(reading, changed=changed, removed=reading.removed | {known.remote_id})
     event = RemoteEvent(
@@ -129,7 +130,7 @@ def _corrected(reading: Reading, known: Published, found: Published | None) -> R
         title=found.title,
         location=found.location,
     )
-    seen = Resource(remote_id=found.remote_id, uid=found.uid, etag=found.etag, events=(event,))
+    seen = Resource(remote_id=found.remote_id, uid=found.uid, etag=found.etag, events=(event,), recurring=series)
     return replace(reading, changed=(*changed, seen), removed=reading.removed - {known.remote_id})
 
 

@@ -151,3 +151,18 @@ def test_s26_dragged_edited_and_deleted_at_a_real_server(played: Played) -> None
     played.next_look()
     assert [one.kind for one in played.stage.notices("task") if one.about == visit.id] == ["entry_deleted"]
     assert refused(played.stage, at(12, day=day)) == "slot_taken", "free only after a cancellation"
+
+
+def test_c1_a_visit_that_a_person_made_a_series_of_is_one_visit_again(played: Played) -> None:
+    visit = booked(played.stage, at(10, day=MONDAY + 2 * DAY))
+    played.next_look()
+    (mine,) = played.dav.everything()
+    path = mine.removeprefix(played.dav.base)
+    text = played.dav.hands.get(path)
+    assert text is not None
+    played.dav.hands.put(path, text.replace("SUMMARY", "RRULE:FREQ=DAILY;COUNT=5\r\nSUMMARY", 1))
+    for _ in range(3):
+        played.next_look()
+    after = played.dav.hands.get(path)
+    assert after is not None and "RRULE" not in after
+    assert played.stage.visit(visit.id).interval == visit.interval
