@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tests.programs import groups_skipped
+from tests.programs import groups_skipped, look_where_servers_lie
+
+look_where_servers_lie()
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("seek", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
