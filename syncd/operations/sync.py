@@ -7,6 +7,7 @@ from syncd.control import Answer
 from syncd.operations.desk import Desk, Json, utc
 from syncd.operations.status import account_state, source_state
 from syncd.runner import sweep, try_logins_again
+from syncd.store.queue import Work
 from syncd.workers import Workers
 
 ROUND_SECONDS = 300.0  # for one round of everything
@@ -54,7 +55,7 @@ def _words(quiet: bool, troubles: list[Json]) -> str:
 
 
 def _troubles(desk: Desk) -> list[Json]:
-    """List every source and account that is not well, and the dead letters of work."""
+    """List every source and account that is not well, the dead letters, and what else failed and waits for its turn."""
     found: list[Json] = []
     with desk.context.store.read() as tx:
         for calendar in dict.fromkeys(ref.id for ref in desk.directory.calendars()):
@@ -67,7 +68,12 @@ def _troubles(desk: Desk) -> list[Json]:
             login = tx.accounts.state(account)
             word = account_state(login, desk.now)
             found.append({"what": account, "state": word, "error": login.parked or login.error})
-        found += [
-            {"what": f"{one.kind.value} {one.key}", "state": "given up", "error": one.error} for one in tx.queue.dead()
-        ]
-    return [one | {"at": utc(desk.now)} for one in found if one["state"] != "ok"]
+        found = [one for one in found if one["state"] != "ok"]
+        told = {str(one["what"]).split("/")[0] for one in found}  # an account that is not well explains its work
+        found += [_stuck(work, "given up") for work in tx.queue.dead()]
+        found += [_stuck(work, "failing") for work in tx.queue.failing() if work.group not in told]
+    return [one | {"at": utc(desk.now)} for one in found]
+
+
+def _stuck(work: Work, state: str) -> Json:
+    return {"what": f"{work.kind.value} {work.key}", "state": state, "error": work.error}

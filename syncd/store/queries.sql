@@ -436,6 +436,9 @@ WHERE kind = :kind AND key = :key AND leased = 1 AND lease = :lease AND generati
 -- name: work_dead
 SELECT * FROM work WHERE buried_at IS NOT NULL ORDER BY buried_at, kind, key
 
+-- name: work_failing
+SELECT * FROM work WHERE attempts > 0 AND buried_at IS NULL ORDER BY due_at, kind, key
+
 -- name: work_next
 SELECT ready_at FROM work WHERE ready_at IS NOT NULL AND group_id NOT IN (:skip) ORDER BY ready_at LIMIT 1
 

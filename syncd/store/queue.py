@@ -135,6 +135,10 @@ class Queue:
         """List the dead letters, the oldest first."""
         return [rows.work_of(row) for row in self._db.rows("work_dead")]
 
+    def failing(self) -> list[Work]:
+        """List the work that failed when last tried and will be tried again, by its due time."""
+        return [rows.work_of(row) for row in self._db.rows("work_failing")]
+
     def next_due(self, skip: Sequence[str] = ()) -> datetime | None:
         """Return when the earliest work of a group that is not skipped may be claimed.
 

@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 
+from syncd import runner
 from syncd.cli.examination import _judged
 from syncd.cli.paper import lasting
 from syncd.clock import SystemClock
 from syncd.core.busy import BusyBlock
 from syncd.core.ids import AccountId, CalendarId
 from syncd.core.interval import Interval
+from syncd.flows.context import Context
 from syncd.operations.status import lag
 from syncd.store import Tx
 from syncd.store.accounts import AccountState
 from syncd.store.calendars import Entry
-from syncd.store.queue import Notice
+from syncd.store.queue import Notice, WorkKind
 from tests.cli.office import Office, free_port, next_monday
 
 MONDAY = next_monday()
@@ -53,6 +55,19 @@ def test_status_tells_of_every_source_account_agent_and_project(opened: Office) 
     assert {one["project"]: one["active"] for one in body["projects"]} == {"casas": True, "torre": False}
     assert body["recovery"] is False
     assert body["lag"]["p95_seconds"] is not None
+
+
+def test_work_that_failed_and_waits_is_not_quiet(opened: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(ctx: Context, key: str, now: datetime) -> datetime | None:
+        raise LookupError("a defect")
+
+    opened.book(MONDAY)
+    monkeypatch.setitem(runner.HANDLERS, WorkKind.PUBLISH, broken)
+    done = opened.syncd("sync", "--once")
+    assert done.code == 1
+    assert "publish " in done.err and "failing: LookupError('a defect')" in done.err
+    monkeypatch.undo()
+    assert opened.syncd("sync").code == 0
 
 
 def test_a_server_that_is_away_closes_its_agent_alone_and_status_says_why(office: Office) -> None:
