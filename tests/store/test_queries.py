@@ -12,7 +12,7 @@ from tests.store.test_guards import database
 STORE = Path(engine.__file__).parent
 SCANS = {  # whole tables that are small, or that only start and doctor look through
     "overlaps", "history_all", "visit_versions", "odd_holds", "calendar_all", "account_all", "inbox_counts",
-    "notice_list", "claim_number", "work_depths", "blocks_lost",
+    "notice_list", "claim_number", "work_depths", "work_failing", "blocks_lost",
 }  # fmt: skip
 
 
