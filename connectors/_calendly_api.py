@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from connectors._calendly_booking import HOST, Json, obj, rows, text
+from connectors._calendly_booking import HOST, Json, text
 from connectors._calendly_settings import CalendlySettings
 from connectors._http import Answer, Http
+from connectors._reading import obj, rows
 from syncd.clock import Clock
 from syncd.core.ids import AccountId
 from syncd.errors import ConnectorError, Forbidden, NotFound, Permanent, Transient, Unreadable

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connectors._reading import obj, rows
 from syncd.core import limits
 from syncd.core.interval import Interval
 from syncd.core.visit import Answer, Contact
@@ -173,22 +174,4 @@ def text(thing: Json, name: str) -> str:
         raise Unreadable(f"{name} is no text")
     if "\0" in value:
         raise Unreadable(f"{name} holds a NUL, which no database keeps")
-    return value
-
-
-def obj(value: object) -> Json:
-    """Return an object, an empty one for null. Raises Unreadable for any other type."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Unreadable("an object was expected")
-    return value
-
-
-def rows(value: object) -> list[object]:
-    """Return a list, an empty one for null. Raises Unreadable for any other type."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Unreadable("a list was expected")
     return value

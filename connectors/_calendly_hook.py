@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors._calendly_booking import HOST, INVITEE_PATH, Json, instant, interval_of, obj, path_of, text
+from connectors._calendly_booking import HOST, INVITEE_PATH, Json, instant, interval_of, path_of, text
 from connectors._calendly_settings import CalendlySettings
 from connectors._json import strict_json
+from connectors._reading import obj
 from connectors._signature import check_hmac, only_header
 from syncd.core.ids import AccountId
 from syncd.errors import BadSignature, Unreadable

@@ -15,10 +15,10 @@ from connectors._calendly_booking import (
     Json,
     booking_of,
     instant,
-    obj,
     path_of,
     text,
 )
+from connectors._reading import obj
 from syncd.core.interval import Interval
 from syncd.core.visit import Contact
 from syncd.errors import NotFound, Permanent, Unreadable, VersionConflict
