@@ -24,6 +24,8 @@ JSON_DEPTH = 64
 HEADERS = 16 * 2**10  # bytes
 HOOK_BODY = 256 * 2**10
 API_BODY = 256 * 2**10
+FORM_BODY = 64 * 2**10
+FORM_FIELDS = 200
 DAV_BODY = 10 * 2**20
 BODY_SECONDS = 10.0  # from the first byte of a request's head, and again for its body
 

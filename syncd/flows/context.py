@@ -56,6 +56,7 @@ class Context:
     public_url: str = ""
     request_token: Callable[[str], str] = lambda request: request  # signed: "<id>.<hmac8>"
     read_request_token: Callable[[str], str | None] = lambda token: token  # None: not ours
+    link_key: Callable[[], bytes] = lambda: b"no key"  # what links to people are made with
     tokens: Callable[[AccountId], Tokens] | None = None  # where sign-ins are kept, sealed
     crashpoint: Callable[[str], None] = lambda name: None
     kept: KeptStarts = field(default_factory=KeptStarts, init=False, compare=False)  # a new context has its own
@@ -63,6 +64,10 @@ class Context:
     @property
     def policy(self) -> SyncPolicy:
         return self.directory.policy
+
+    @property
+    def locale(self) -> str:
+        return self.directory.locale
 
     def account_of(self, calendar: CalendarId) -> AccountId:
         """Return the account a configured calendar belongs to; "" for one no longer configured."""

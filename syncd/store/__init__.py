@@ -15,6 +15,7 @@ from syncd.store import sqlite, sqlite_db, sweep
 from syncd.store.accounts import Accounts
 from syncd.store.calendars import Calendars
 from syncd.store.engine import Db, Engine
+from syncd.store.links import Links
 from syncd.store.lock import Lock
 from syncd.store.queue import Queue
 from syncd.store.visits import Visits
@@ -30,6 +31,7 @@ class Tx:
         self.calendars = Calendars(db)
         self.accounts = Accounts(db)
         self.queue = Queue(db)
+        self.links = Links(db)
 
 
 class _Reading:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
+QUERIES = Path(__file__).parent / "queries"
 CHUNK = 500  # values in one list of a query
 LISTS = (list, tuple, set, frozenset)
 
@@ -24,7 +25,7 @@ class Overlap(Exception):
 
 
 class Db(Protocol):
-    """One transaction. Queries are named as in queries.sql; a value may be a sequence, for `IN (:name)`."""
+    """One transaction. Queries are named as in queries/; a value may be a sequence, for `IN (:name)`."""
 
     writable: bool
 
@@ -84,8 +85,8 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
 
 @cache
 def queries() -> dict[str, str]:
-    """Return every query of queries.sql by its name."""
-    text = (Path(__file__).parent / "queries.sql").read_text()
+    """Return every query by its name; a room of the store has a file."""
+    text = "\n".join(file.read_text() for file in sorted(QUERIES.glob("*.sql")))
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
 

@@ -160,3 +160,13 @@ class Notice:
     due_at: datetime | None = None
     state: str = "scheduled"
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A client's way to one thing; `purpose` and `subject` as in flows.links, good until `expires_at`."""
+
+    purpose: str
+    subject: str
+    generation: int
+    expires_at: datetime

@@ -22,13 +22,15 @@ from syncd.web.feeds import Feeds
 from syncd.web.headers import headers_for
 from syncd.web.hooks import Hooks
 from syncd.web.ops import Operations
+from syncd.web.pages import Pages
 from syncd.web.problems import Problem, of_http
 
 DAV_METHODS = "OPTIONS GET HEAD PUT DELETE PROPFIND PROPPATCH REPORT MKCOL MKCALENDAR MOVE POST".split()
-OWN_CACHING = ("/dav", "/feeds/", "/style.css")  # these say themselves what may be kept
+OWN_CACHING = ("/dav", "/feeds/", "/style.css", "/pages.css")  # these say themselves what may be kept
 FILES = Path(__file__).parent
 INDEX = (FILES / "index.html").read_text(encoding="utf-8")
 STYLE = (FILES / "style.css").read_text(encoding="utf-8")
+PAGES_STYLE = (FILES / "pages.css").read_text(encoding="utf-8")
 
 
 def create_app(
@@ -52,6 +54,8 @@ def create_app(
         Route("/metrics", operations.metrics),
         Route("/", _index),
         Route("/style.css", _style),
+        Route("/pages.css", _pages_style),
+        *_clients_pages(Pages(ctx, body_seconds)),
     ]
     if dav is not None and passwords is not None:
         routes += [
@@ -88,6 +92,15 @@ async def _index(_request: Request) -> Response:
 
 async def _style(_request: Request) -> Response:
     return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+
+
+async def _pages_style(_request: Request) -> Response:
+    return Response(PAGES_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+
+
+def _clients_pages(pages: Pages) -> list[Route]:
+    """List the routes of everything that clients see."""
+    return []
 
 
 class Edge:

@@ -170,6 +170,7 @@ class Installation:
             accounts=logins.parts(),
             generation=self._store.generation,
             public_url=config.daemon.public_url,
+            link_key=self.link_key,
             tokens=self._tokens,
             request_token=lambda request: sign_id(self._key("requests"), request),
             read_request_token=lambda token: read_signed_id(self._key("requests"), token),

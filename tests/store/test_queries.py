@@ -35,7 +35,8 @@ def test_every_query_is_used() -> None:
 
 
 def test_names_of_queries_are_not_taken_twice() -> None:
-    names = re.findall(r"^-- name: (\w+)", (STORE / "queries.sql").read_text(), re.MULTILINE)
+    texts = [file.read_text() for file in engine.QUERIES.glob("*.sql")]
+    names = [name for text in texts for name in re.findall(r"^-- name: (\w+)", text, re.MULTILINE)]
     assert len(names) == len(set(names))
 
 

@@ -28,6 +28,7 @@ GUARDS = {
     "/metrics": (OPEN, 200),
     "/": (OPEN, 200),
     "/style.css": (OPEN, 200),
+    "/pages.css": (OPEN, 200),
     "/.well-known/caldav": (OPEN, 308),
     "/dav": (OPEN, 308),
     "/dav/": ("password", 207),
