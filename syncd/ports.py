@@ -9,6 +9,7 @@ from syncd.clock import Clock
 from syncd.core.busy import RemoteEvent
 from syncd.core.ids import AccountId
 from syncd.core.interval import Interval
+from syncd.core.letter import Channel, Letter, Report
 from syncd.core.publish import EventDraft, EventKey, Published
 from syncd.core.visit import Answer, Contact
 
@@ -253,6 +254,27 @@ class Changes(Protocol):
         ...
 
 
+class Messenger(Protocol):
+    """A service that brings messages to people, over one channel."""
+
+    @property
+    def channel(self) -> Channel: ...
+
+    def send(self, letter: Letter) -> str:
+        """Hand a message over; returns the service's own id for it.
+
+        Raises Transient (surely not sent, try again), Ambiguous (it may have been), Permanent (this person or text is
+        refused for good), AuthFailed.
+        """
+        ...
+
+
+class Reporter(Protocol):
+    """Read what a verified, kept webhook call says of messages; pure. What it cannot read it leaves out."""
+
+    def __call__(self, account: AccountId, settings: Any, call: Call) -> Sequence[Report]: ...
+
+
 class Tokens(Protocol):
     """Where a connector keeps the sign-in of one account, sealed; it never sees the store."""
 
@@ -316,4 +338,6 @@ class ConnectorSpec:
     watch: Callable[[AccountId, Any, Environment, CalendarUse], Watch] | None = None
     free_busy: Callable[[AccountId, Any, Environment, CalendarUse], FreeBusy] | None = None
     changes: Callable[[AccountId, Any, Environment], Changes] | None = None
+    messenger: Callable[[AccountId, Any, Environment], Messenger] | None = None
+    reports: Reporter | None = None
     sign_in: Callable[[AccountId, Any, Environment, Callable[[str], None]], None] | None = None  # …, tells the person

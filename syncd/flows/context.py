@@ -1,12 +1,13 @@
 """What every flow is handed: the store, who and what, the outside systems by name, and the clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from syncd.clock import Clock
 from syncd.core import limits
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
+from syncd.core.letter import Report
 from syncd.flows.kept import KeptStarts
 from syncd.ports import (
     Calendar,
@@ -15,6 +16,7 @@ from syncd.ports import (
     Delivery,
     FreeBusy,
     Home,
+    Messenger,
     Push,
     RemoteBooking,
     Scheduler,
@@ -40,6 +42,8 @@ class AccountParts:
     watch: Callable[[CalendarRef], Watch] | None = None
     free_busy: Callable[[CalendarRef], FreeBusy] | None = None
     changes: Callable[[], Changes] | None = None
+    messenger: Callable[[], Messenger] | None = None
+    reports: Callable[[Call], Sequence[Report]] | None = None
     signs_in: bool = False  # somebody signs in with `syncd auth`
 
 
