@@ -30,8 +30,13 @@ def _wait_for(port: int, ended: threading.Event, within: float) -> None:
 
 @contextmanager
 def running(command: Sequence[str], ready: str, port: int, *, within: float = 30.0) -> Iterator[subprocess.Popen[str]]:
-    """Start a command and yield once it has written a line with `ready` and takes connections; end it afterwards."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    """Start a command and yield once it has written a line with `ready` and takes connections; end it afterwards.
+
+    It leads a process group of its own: Cyrus ends by telling its whole group to, and another one may stand there.
+    """
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     said: list[str] = []
     is_ready, ended = threading.Event(), threading.Event()
 
