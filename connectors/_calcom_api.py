@@ -9,10 +9,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors._allowance import Allowance
 from connectors._calcom_settings import CalcomSettings
 from connectors._http import Answer, Http
 from connectors._reading import Json, obj, rows
-from syncd.clock import Clock
 from syncd.core.ids import AccountId
 from syncd.errors import ConnectorError, Forbidden, Transient, Unreadable
 from syncd.ports import Environment
@@ -20,53 +20,7 @@ from syncd.ports import Environment
 PAGE = 100
 SEAM = 10  # rows that two pages of a moving listing share
 PAGES = 500
-RESERVE = 10  # a tenth of the allowance is kept from sweeps, for bookings that a client has just made
-EPOCH = 10**9  # a reset above this is a moment, below it seconds to go: both have been seen
 MINUTE = 60.0
-
-
-class Budget:
-    """What Cal.com still allows this key within the running minute, by its own headers."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.limit, self.left, self.ends_at = 0, 1, 0.0
-        self._lock = threading.Lock()
-
-    def take(self, *, sweep: bool) -> None:
-        """Count one request about to be sent; raises Transient, before sending, when nothing is left for it."""
-        with self._lock:
-            to_go = self.ends_at - self.clock.monotonic()
-            if to_go > 0 and self.left <= (self.limit // RESERVE if sweep else 0):
-                raise Transient("Cal.com's allowance for this minute is used up", retry_after=to_go)
-            self.left -= 1
-
-    def note(self, headers: Mapping[str, str]) -> None:
-        """Read the headers of any answer; published without the ending -Default, sent with it."""
-        left, to_go = _number(headers, "Remaining"), self.to_go(headers)
-        if left is None or to_go is None:
-            return
-        with self._lock:
-            self.limit = _number(headers, "Limit") or self.limit
-            self.left, self.ends_at = left, self.clock.monotonic() + to_go
-
-    def to_go(self, headers: Mapping[str, str]) -> float | None:
-        """Return the seconds until the allowance is full again: Reset is a moment (s or ms), older: seconds to go."""
-        reset = _number(headers, "Reset")
-        if reset is None:
-            return None
-        if reset < EPOCH:
-            return min(float(reset), 3600.0)
-        moment = reset / 1000 if reset >= EPOCH * 1000 else float(reset)
-        return min(max(moment - self.clock.now().timestamp(), 0.0), 3600.0)
-
-
-def _number(headers: Mapping[str, str], name: str) -> int | None:
-    for header in (f"X-RateLimit-{name}-Default", f"X-RateLimit-{name}"):
-        value = headers.get(header, "").strip()
-        if value.isascii() and value.isdigit() and len(value) < 15:
-            return int(value)
-    return None
 
 
 class Api:
@@ -74,7 +28,7 @@ class Api:
 
     def __init__(self, account: AccountId, settings: CalcomSettings, env: Environment) -> None:
         self.account, self.settings, self.env = account, settings, env
-        self.budget = Budget(env.clock)
+        self.allowance = Allowance("Cal.com", env.clock, ("-Default", ""))
         self.seats: dict[str, frozenset[str]] = {}  # uid -> the seats last seen taken: one given up is listed no more
         self._http = Http(
             env,
@@ -137,7 +91,7 @@ class Api:
         sweep: bool = False,
         idempotent: bool | None = None,
     ) -> Answer:
-        self.budget.take(sweep=sweep)
+        self.allowance.take(sweep=sweep)
         headers = {"cal-api-version": version or self.settings.api_version}
         written = None if body is None else json.dumps(body).encode()
         headers |= {"Content-Type": "application/json"} if written is not None else {}
@@ -147,7 +101,7 @@ class Api:
             )
         except ConnectorError as refused:
             raise self._explained(refused, method) from refused
-        self.budget.note(answer.headers)
+        self.allowance.note(answer.headers)
         return answer
 
     def _explained(self, refused: ConnectorError, method: str) -> ConnectorError:
@@ -155,10 +109,9 @@ class Api:
         answer = refused.answer
         if answer is None:
             return refused
-        self.budget.note(answer.headers)
+        self.allowance.note(answer.headers)
         if answer.status == 429:
-            asked = refused.retry_after if isinstance(refused, Transient) else None
-            wait = asked if asked is not None else self.budget.to_go(answer.headers)
+            wait = self.allowance.wait(refused, answer.headers)
             better: ConnectorError = Transient(str(refused), retry_after=MINUTE if wait is None else wait)
         elif answer.status == 403:
             better = Forbidden(

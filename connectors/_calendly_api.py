@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from connectors._allowance import Allowance
 from connectors._calendly_booking import HOST, Json, text
 from connectors._calendly_settings import CalendlySettings
 from connectors._http import Answer, Http
 from connectors._reading import obj, rows
-from syncd.clock import Clock
 from syncd.core.ids import AccountId
 from syncd.errors import ConnectorError, Forbidden, NotFound, Permanent, Transient, Unreadable
 from syncd.ports import Environment
 
 PAGES = 500  # of a hundred rows: no company has more visits in a window
-RESERVE = 10  # a tenth of the allowance is kept from sweeps, for bookings that a client has just made
 
 
 class PageLost(Permanent):
@@ -46,43 +45,12 @@ class Identity:
         return {"organization": self.organization} if self.sees_everybody else {"user": self.user}
 
 
-class Budget:
-    """What Calendly still allows this token within the running minute, by its own headers (Reset: seconds to go)."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.limit, self.left, self.ends_at = 0, 1, 0.0
-        self._lock = threading.Lock()
-
-    def take(self, *, sweep: bool) -> None:
-        """Count one request about to be sent; raises Transient, before sending, when nothing is left for it."""
-        with self._lock:
-            to_go = self.ends_at - self.clock.monotonic()
-            if to_go > 0 and self.left <= (self.limit // RESERVE if sweep else 0):
-                raise Transient("Calendly's allowance for this minute is used up", retry_after=to_go)
-            self.left -= 1
-
-    def note(self, headers: Mapping[str, str]) -> None:
-        """Read the three headers of any answer."""
-        left, reset = _number(headers, "X-RateLimit-Remaining"), _number(headers, "X-RateLimit-Reset")
-        if left is None or reset is None:
-            return
-        with self._lock:
-            self.limit = _number(headers, "X-RateLimit-Limit") or self.limit
-            self.left, self.ends_at = left, self.clock.monotonic() + min(reset, 3600)
-
-
-def _number(headers: Mapping[str, str], name: str) -> int | None:
-    value = headers.get(name, "").strip()
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
-
-
 class Api:
     """One token's way to Calendly. Shared by every part of the account in this process, see `api_of`."""
 
     def __init__(self, account: AccountId, settings: CalendlySettings, env: Environment) -> None:
         self.account, self.settings, self.env = account, settings, env
-        self.budget = Budget(env.clock)
+        self.allowance = Allowance("Calendly", env.clock)
         self.hosts = frozenset((HOST, urlsplit(settings.api_url).netloc))
         self.memory: dict[str, Any] = {}  # the scheduler's: what was last read of each event
         self._identity: Identity | None = None
@@ -164,7 +132,7 @@ class Api:
         idempotent: bool | None = None,
         ok: Collection[int] = (200, 201, 204),
     ) -> Answer:
-        self.budget.take(sweep=sweep)
+        self.allowance.take(sweep=sweep)
         written = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if written is not None else {}
         try:
@@ -173,7 +141,7 @@ class Api:
             )
         except ConnectorError as refused:
             raise self._explained(refused, f"{method} {path}") from refused
-        self.budget.note(answer.headers)
+        self.allowance.note(answer.headers)
         return answer
 
     def _explained(self, refused: ConnectorError, what: str) -> ConnectorError:
@@ -181,9 +149,9 @@ class Api:
         answer = refused.answer
         if answer is None:
             return refused
-        self.budget.note(answer.headers)
+        self.allowance.note(answer.headers)
         if answer.status == 429:
-            better: ConnectorError = Transient(str(refused), retry_after=_retry_after(refused, answer.headers))
+            better: ConnectorError = Transient(str(refused), retry_after=self.allowance.wait(refused, answer.headers))
         elif answer.status == 403:
             self._identity = None  # somebody may have been promoted or demoted
             better = Forbidden(
@@ -201,13 +169,6 @@ def _address(organization: str | None) -> str | None:
     if organization is None or "/" in organization:
         return organization
     return f"https://{HOST}/organizations/{organization}"
-
-
-def _retry_after(refused: ConnectorError, headers: Mapping[str, str]) -> float | None:
-    """A 429 of Calendly carries no Retry-After; its Reset header counts the seconds to go."""
-    asked = refused.retry_after if isinstance(refused, Transient) else None
-    reset = _number(headers, "X-RateLimit-Reset")
-    return asked if asked is not None else None if reset is None else float(reset)
 
 
 def _words(body: bytes) -> str:
