@@ -3,7 +3,7 @@ availability do."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.core.event_type import EventType
 from syncd.core.interval import Interval
@@ -22,10 +22,13 @@ from syncd.core.visit import (
     Participants,
     Reassign,
     Refused,
+    Reinstate,
     Reject,
     Visit,
     VisitState,
 )
+
+UNDO = timedelta(minutes=10)  # how long a client may take a cancellation back
 
 P, C, X, K, D = (
     VisitState.PENDING,
@@ -41,6 +44,7 @@ TRANSITIONS: dict[type[Command], tuple[frozenset[VisitState], frozenset[VisitSta
     Reject: (frozenset({P}), frozenset({K})),
     Confirm: (frozenset({P, C}), frozenset()),
     Cancel: (frozenset({P, C, X}), frozenset({K})),
+    Reinstate: (frozenset({K}), frozenset({P, C, D})),
     Move: (frozenset({P, C, X}), frozenset()),
     Reassign: (frozenset({P, C, X}), frozenset()),
     Participants: (frozenset({P, C, X}), frozenset()),
@@ -77,8 +81,10 @@ def _apply(visit: Visit, command: Command, event_type: EventType | None, now: da
             return _cancelled(visit, CancelReason.REJECTED, message, late=False)
         case Confirm():
             return replace(visit, client_confirmation=ClientConfirmation.YES)
-        case Cancel(by=by, message=message):
-            return _cancelled(visit, by, message, late=is_late(visit, event_type, now))
+        case Cancel(by=by, message=message, reason=reason):
+            return _declined(_cancelled(visit, by, message or reason, late=is_late(visit, event_type, now)))
+        case Reinstate():
+            return _reinstated(visit, command, event_type, now)
         case Move():
             return _moved(visit, command, event_type)
         case Reassign(host=host):
@@ -106,6 +112,33 @@ def _cancelled(visit: Visit, reason: CancelReason, message: str, *, late: bool) 
         cancel_message=message,
         cancelled_late=late,
         pending_expires_at=None,
+    )
+
+
+def _declined(visit: Visit) -> Visit:
+    """A client who cancels has answered the question whether they come (C13)."""
+    if visit.cancel_reason is not CancelReason.CLIENT:
+        return visit
+    return replace(visit, client_confirmation=ClientConfirmation.NO)
+
+
+def _reinstated(visit: Visit, command: Reinstate, event_type: EventType | None, now: datetime) -> Visit | Refused:
+    """Whether the time is still free is for the store and availability to say: the visit held nothing meanwhile."""
+    if visit.cancel_reason is not CancelReason.CLIENT:
+        return Refused(reason="illegal-state", detail="only what the client cancelled can be taken back")
+    if now - command.cancelled_at > UNDO or now >= visit.interval.start:
+        return Refused(reason="illegal-state", detail="a cancellation can be taken back for ten minutes")
+    if command.state not in (P, C) or (command.pending_expires_at is not None and command.pending_expires_at <= now):
+        return Refused(reason="illegal-state", detail="the visit held no time before it was cancelled")
+    return replace(
+        visit,
+        state=command.state,
+        holds=command.state is C or event_type is None or event_type.pending_holds,
+        cancel_reason=None,
+        cancel_message="",
+        cancelled_late=False,
+        client_confirmation=command.client_confirmation,
+        pending_expires_at=command.pending_expires_at,
     )
 
 

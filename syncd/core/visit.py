@@ -185,12 +185,24 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """`message`, `rebook_link` and `channel` are wishes about what the client is told."""
+    """`message`, `rebook_link` and `channel` are wishes about what the client is told; `reason` are the words of
+    whoever cancels, kept with the visit where there is no message."""
 
     by: CancelReason
     message: str = ""
+    reason: str = ""
     rebook_link: bool = False
     channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinstate:
+    """The client takes a cancellation back, soon enough. What the visit was before, the history says."""
+
+    cancelled_at: datetime
+    state: VisitState
+    client_confirmation: ClientConfirmation = ClientConfirmation.NONE
+    pending_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,4 +233,4 @@ class Attend:
     attendance: Attendance
 
 
-Command = Approve | Reject | Confirm | Cancel | Move | Reassign | Participants | Attend
+Command = Approve | Reject | Confirm | Cancel | Reinstate | Move | Reassign | Participants | Attend

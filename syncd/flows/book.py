@@ -34,8 +34,9 @@ from syncd.errors import SlotTaken
 from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
 from syncd.flows.hosts import day_around, host_time, offered
+from syncd.flows.links import Purpose, visit_subject
 from syncd.flows.live import look_live
-from syncd.flows.say import message, task
+from syncd.flows.say import close_task, message, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
 from syncd.store.visits import Cause
@@ -279,7 +280,8 @@ HELD_ANYWAY = ("not_offered", "notice", "same_day", "window")
 
 
 def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: datetime) -> Refused | None:
-    if not after.active or (before.interval, before.host) == (after.interval, after.host):
+    held = before.state is not VisitState.CANCELLED  # what was cancelled gave its time back and is judged anew
+    if not after.active or (held and (before.interval, before.host) == (after.interval, after.host)):
         return None
     if after.host not in ctx.directory.agents:
         return Refused(reason="not-found", detail=f"no agent has the id {after.host!r}")
@@ -310,11 +312,16 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
         task(tx, "approve_visit", after, now)
         _tell_agents(tx, "approval", after, hosts, now)
         return
+    if before is not None and before.interval != after.interval:
+        tx.links.until(Purpose.VISIT, visit_subject(after.id), after.interval.end)
     kind = _message_kind(before, after)
     if kind is None:
         return
     message(tx, kind, after, now, to="client", body=wishes or (_moved_from(before) if kind == "update" else None))
-    _tell_agents(tx, kind, after, hosts, now)
+    back = before is not None and before.state is VisitState.CANCELLED
+    _tell_agents(tx, "reinstated" if back else kind, after, hosts, now)
+    if back:
+        close_task(tx, "offer_new_time", after)
     if kind == "cancellation":
         task(tx, "offer_new_time", after, now)
 

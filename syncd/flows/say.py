@@ -24,6 +24,13 @@ def task(tx: Tx, kind: str, visit: Visit, now: datetime, *, key: str = "", due_a
     )
 
 
+def close_task(tx: Tx, kind: str, visit: Visit) -> None:
+    """Tick off the open tasks of a kind about a visit: there is nothing left to do."""
+    for one in tx.queue.notices(channel="task", about=visit.id, state="open"):
+        if one.kind == kind:
+            tx.queue.set_notice(one.key, "done")
+
+
 def message(tx: Tx, kind: str, visit: Visit, now: datetime, *, to: str, body: dict[str, Any] | None = None) -> bool:
     """Ask for one message of a kind per version of the visit; the channel is chosen when it is sent."""
     return tx.queue.say(

@@ -1,6 +1,7 @@
 """Links to clients, by the hash of their token. Knows no token and no key."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from syncd.store import rows
 from syncd.store.engine import Db, Row
@@ -25,6 +26,11 @@ class Links:
         """Keep a link; the same token again only gets another end."""
         values = {"purpose": link.purpose, "subject": link.subject, "generation": link.generation}
         self._db.run("link_put_down", hash=token_hash, expires_at=rows.seconds_up(link.expires_at), **values)
+
+    def until(self, purpose: str, subject: str, expires_at: datetime) -> None:
+        """Give the links of a subject another end, where there are any; a superseded one stays superseded."""
+        values = {"purpose": purpose, "subject": subject, "expires_at": rows.seconds_up(expires_at)}
+        self._db.run("link_until", **values)
 
 
 def _maybe_link(found: Sequence[Row]) -> Link | None:

@@ -7,7 +7,7 @@ import pytest
 
 from syncd.core.ids import AgentId
 from syncd.core.limits import PARTICIPANTS
-from syncd.core.transition import TRANSITIONS, decide, guard_of
+from syncd.core.transition import TRANSITIONS, UNDO, decide, guard_of
 from syncd.core.visit import (
     Approve,
     Attend,
@@ -24,6 +24,7 @@ from syncd.core.visit import (
     Participants,
     Reassign,
     Refused,
+    Reinstate,
     Reject,
     Visit,
     VisitState,
@@ -35,6 +36,7 @@ COMMANDS: list[Command] = [
     Reject(),
     Confirm(),
     Cancel(by=CancelReason.CLIENT),
+    Reinstate(cancelled_at=NOW, state=VisitState.CONFIRMED),
     Move(start=TUESDAY + timedelta(hours=1)),
     Reassign(host=AgentId("beto")),
     Participants(add=(AgentId("beto"),)),
@@ -54,7 +56,8 @@ def test_the_table_names_every_command() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("state", [one for one in VisitState if one is not VisitState.DONE])
 def test_every_pair_of_state_and_command_acts_idles_or_is_refused(state: VisitState, command: Command) -> None:
-    before = visit(state=state, holds=state in (VisitState.PENDING, VisitState.CONFIRMED))
+    reason = CancelReason.CLIENT if state is VisitState.CANCELLED else None
+    before = visit(state=state, holds=state in (VisitState.PENDING, VisitState.CONFIRMED), cancel_reason=reason)
     now = TUESDAY + timedelta(minutes=5) if isinstance(command, Attend) else NOW
     outcome = decide(before, command, STANDARD, now)
     acts, idle = TRANSITIONS[type(command)]
@@ -82,6 +85,50 @@ def test_a_cancelled_visit_holds_nothing() -> None:
         CancelReason.CLIENT,
         "no puedo",
     )
+
+
+def test_the_words_of_who_cancels_are_kept_unless_the_client_is_told_others() -> None:
+    mine = done(decide(visit(), Cancel(by=CancelReason.CLIENT, reason="estoy enferma"), STANDARD, NOW))
+    assert (mine.cancel_message, mine.client_confirmation) == ("estoy enferma", ClientConfirmation.NO)
+    both = Cancel(by=CancelReason.STAFF, message="lo sentimos", reason="sin luz")
+    ours = done(decide(visit(), both, STANDARD, NOW))
+    assert (ours.cancel_message, ours.client_confirmation) == ("lo sentimos", ClientConfirmation.NONE)
+
+
+@pytest.mark.parametrize("state", [VisitState.PENDING, VisitState.CONFIRMED])
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_cancellation_that_is_taken_back_leaves_the_visit_as_it_was(state: VisitState, holds: bool) -> None:
+    kind = replace(STANDARD, pending_holds=holds)
+    expires = NOW + timedelta(hours=5) if state is VisitState.PENDING else None
+    before = visit(
+        state=state,
+        holds=holds or state is VisitState.CONFIRMED,
+        client_confirmation=ClientConfirmation.YES,
+        pending_expires_at=expires,
+    )
+    cancelled = done(decide(before, Cancel(by=CancelReason.CLIENT, reason="x"), kind, NOW))
+    back = Reinstate(
+        cancelled_at=NOW, state=state, client_confirmation=ClientConfirmation.YES, pending_expires_at=expires
+    )
+    assert decide(cancelled, back, kind, NOW + UNDO) == before
+    assert decide(before, back, kind, NOW + UNDO) == before, "taken back twice"
+
+
+def refused_back(cancelled: Visit, state: VisitState = VisitState.CONFIRMED, **later: float) -> str:
+    command = Reinstate(cancelled_at=NOW, state=state, pending_expires_at=NOW + timedelta(minutes=5))
+    outcome = decide(cancelled, command, STANDARD, NOW + timedelta(**later))
+    assert isinstance(outcome, Refused) and outcome.reason == "illegal-state"
+    return outcome.detail
+
+
+def test_only_the_client_s_own_fresh_cancellation_of_a_visit_that_held_can_be_taken_back() -> None:
+    mine = done(decide(visit(), Cancel(by=CancelReason.CLIENT), STANDARD, NOW))
+    assert "ten minutes" in refused_back(mine, minutes=10, seconds=1)
+    assert "ten minutes" in refused_back(replace(mine, interval=span(NOW)), minutes=0)
+    assert "held no time" in refused_back(mine, VisitState.CONFLICT, minutes=1)
+    assert "held no time" in refused_back(mine, VisitState.PENDING, minutes=6)
+    theirs = done(decide(visit(), Cancel(by=CancelReason.AGENT), STANDARD, NOW))
+    assert "client" in refused_back(theirs, minutes=1)
 
 
 @pytest.mark.parametrize(

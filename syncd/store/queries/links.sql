@@ -11,3 +11,6 @@ ORDER BY generation DESC LIMIT 1
 INSERT INTO link (hash, purpose, subject, generation, expires_at)
 VALUES (:hash, :purpose, :subject, :generation, :expires_at)
 ON CONFLICT (hash) DO UPDATE SET expires_at = excluded.expires_at
+
+-- name: link_until
+UPDATE link SET expires_at = :expires_at WHERE purpose = :purpose AND subject = :subject
