@@ -69,12 +69,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContactPerson:
+    """Whom one may ask about a dwelling; `user` is their id in the sender's system."""
+
+    name: str
+    email: str
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dwelling:
-    """The dwelling that is visited."""
+    """The dwelling that is visited, and who looks after it: agents as the sender names them, by id or address."""
 
     id: str
     name: str = ""
     address: str = ""
+    photo_url: str | None = None
+    facts: tuple[tuple[str, str], ...] = ()  # label and value, in the sender's order
+    agent_in_charge: str | None = None
+    producer: str | None = None
+    additional_agent: str | None = None
+    contact_persons: tuple[ContactPerson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.core.interval import Interval
-from syncd.core.visit import Conflict, Contact, Refused, Slot, Visit
+from syncd.core.visit import Conflict, Contact, Dwelling, Refused, Slot, Visit
 from syncd.store.visits import HistoryRow
 
 Json = dict[str, Any]
@@ -33,6 +33,11 @@ def contact_json(contact: Contact) -> Json:
     return {"name": contact.name, "email": contact.email, "phone": contact.phone, "tax_id": contact.tax_id}
 
 
+def property_json(dwelling: Dwelling) -> Json:
+    """Return what a visit shows of its property; who looks after it stays with the request."""
+    return {"id": dwelling.id, "name": dwelling.name, "address": dwelling.address}
+
+
 def conflict_json(conflict: Conflict, zone: str) -> Json:
     return {
         "reason": conflict.reason.value,
@@ -54,9 +59,7 @@ def visit_json(visit: Visit, now: datetime) -> Json:
         "participants": [*visit.participants, *(one.email or one.name for one in visit.extra_contacts)],
         "extra_contacts": list(map(contact_json, visit.extra_contacts)),
         "contact": contact_json(visit.contact),
-        "property": None
-        if visit.dwelling is None
-        else {"id": visit.dwelling.id, "name": visit.dwelling.name, "address": visit.dwelling.address},
+        "property": property_json(visit.dwelling) if visit.dwelling is not None else None,
         "request": visit.request,
         "start": local(visit.interval.start, zone),
         "end": local(visit.interval.end, zone),
@@ -113,10 +116,12 @@ def _told(fields: Json, zone: str) -> Json:
             told |= {edge: _moved(moment, zone) for edge, moment in value.items()}
         elif name == "conflict" and value is not None:
             told[name] = _conflict(value, zone)
+        elif name == "dwelling":
+            told["property"] = value and {part: value.get(part, "") for part in ("id", "name", "address")}
         elif name.endswith("_at"):
             told[name] = _moved(value, zone)
         elif name not in UNTOLD:
-            told["property" if name == "dwelling" else name] = value
+            told[name] = value
     return told
 
 

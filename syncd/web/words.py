@@ -9,7 +9,7 @@ from syncd.core.ids import AgentId, ProjectId, RequestId
 from syncd.core.interval import Interval
 from syncd.core.limits import LONGEST_WINDOW
 from syncd.core.routing import Request, Requirement, Verdict
-from syncd.core.visit import Contact, Dwelling, Refused
+from syncd.core.visit import Contact, ContactPerson, Dwelling, Refused
 from syncd.flows.show import slot_json
 from syncd.web.api_models import ContactIn, PropertyIn, RequestIn, RequirementIn
 from syncd.web.api_values import read_edge, read_email, read_phone
@@ -34,7 +34,21 @@ def contact_of(taken: ContactIn, directory: Directory) -> Contact:
 
 
 def dwelling_of(taken: PropertyIn | None) -> Dwelling | None:
-    return None if taken is None else Dwelling(id=taken.id, name=taken.name, address=taken.address)
+    if taken is None:
+        return None
+    return Dwelling(
+        id=taken.id,
+        name=taken.name,
+        address=taken.address,
+        photo_url=taken.photo_url or None,
+        facts=tuple((fact.label, fact.value) for fact in taken.facts),
+        agent_in_charge=taken.agent_in_charge,
+        producer=taken.producer,
+        additional_agent=taken.additional_agent,
+        contact_persons=tuple(
+            ContactPerson(name=one.name, email=one.email, user=one.user) for one in taken.contact_persons
+        ),
+    )
 
 
 def agent_of(directory: Directory, named: str) -> AgentId:

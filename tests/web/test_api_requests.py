@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from syncd.core.directory import SchedulerLink
-from syncd.core.visit import Contact
+from syncd.core.ids import RequestId
+from syncd.core.visit import Contact, ContactPerson, Dwelling
 from syncd.flows.context import AccountParts
 from syncd.ports import Scheduler
 from tests.connectors.calendly_stage import ACCOUNT, scheduler_of
@@ -40,6 +41,47 @@ def test_the_same_request_again_is_200_with_the_same_answer(stage: Stage) -> Non
     for same in (sent, dict(reversed(sent.items()))):
         second = stage.api.post("/api/requests", same)
         assert (second.status_code, second.json()) == (200, first.json())
+
+
+def test_everything_said_of_a_property_is_kept(stage: Stage) -> None:
+    said = {
+        "id": "C-3",
+        "name": "Casa 3",
+        "address": "Pasaje 3",
+        "photo_url": "https://example.com/c3.jpg",
+        "facts": [{"label": "Dormitorios", "value": "3"}, {"label": "Entrega", "value": "2026"}],
+        "agent_in_charge": "ana",
+        "producer": "beto@example.com",
+        "additional_agent": "nadie@example.com",
+        "contact_persons": [{"name": "Pía", "email": "pia@example.com", "user": "u1"}],
+    }
+    assert stage.api.post("/api/requests", request_body("whole", property=said)).status_code == 201
+    with stage.store.read() as tx:
+        stored = tx.visits.find_request(RequestId("whole"))
+    assert stored is not None
+    assert stored.request.dwelling == Dwelling(
+        id="C-3",
+        name="Casa 3",
+        address="Pasaje 3",
+        photo_url="https://example.com/c3.jpg",
+        facts=(("Dormitorios", "3"), ("Entrega", "2026")),
+        agent_in_charge="ana",
+        producer="beto@example.com",
+        additional_agent="nadie@example.com",
+        contact_persons=(ContactPerson(name="Pía", email="pia@example.com", user="u1"),),
+    )
+
+
+def test_a_visit_tells_nobody_who_looks_after_its_property(stage: Stage) -> None:
+    persons = [{"name": "Pía", "email": "pia@example.com"}]
+    sent = request_body("discreet", property={"id": "C-3", "agent_in_charge": "ana", "contact_persons": persons})
+    stage.api.post("/api/requests", sent)
+    visit = stage.api.post("/api/visits", {"request": "discreet", "start": stage.a_start()}).json()
+    rows = stage.api.get(f"/api/visits/{visit['id']}/history").json()["items"]
+    shown = {"id": "C-3", "name": "", "address": ""}
+    assert (visit["property"], rows[0]["after"]["property"]) == (shown, shown)
+    dwelling = stage.visit(visit["id"]).dwelling
+    assert dwelling is not None and dwelling.agent_in_charge == "ana"
 
 
 def test_another_body_under_the_id_is_refused(stage: Stage) -> None:
