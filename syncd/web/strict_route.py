@@ -1,6 +1,6 @@
 """The way into an API route: who calls, a capped body, strict JSON; only then FastAPI looks at it."""
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -24,12 +24,10 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         inner = super().get_route_handler()
-        known = {one.alias for one in self.dependant.query_params}
 
         async def enter(request: Request) -> Response:
             state = request.app.state
             request.state.caller = caller(request, state.tokens(), state.limiter)
-            _no_others(request, known)
             if request.method in ("POST", "PUT", "PATCH"):
                 await _take_body(request, state.body_seconds)
             try:
@@ -40,16 +38,6 @@ class StrictRoute(APIRoute):
                 raise broken(error, state.ctx().clock) from error
 
         return enter
-
-
-def _no_others(request: Request, known: Collection[str]) -> None:
-    """Refuse parameters that the route does not take: a misspelt filter would otherwise filter nothing."""
-    strange = sorted(one for one in set(request.query_params) if one not in known)
-    if strange:
-        takes = f"takes {', '.join(sorted(known))}" if known else "takes none"
-        errors = [{"field": name[:200], "problem": f"is no parameter here; this address {takes}"} for name in strange]
-        said = "; ".join(f"{one['field']}: {one['problem']}" for one in errors)
-        raise Problem("invalid", said[:1000], errors=errors[:20])
 
 
 async def _take_body(request: Request, seconds: float) -> None:
