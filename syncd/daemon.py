@@ -3,6 +3,7 @@ decided elsewhere."""
 
 import os
 import queue
+import select
 import signal
 import socket
 import sys
@@ -62,14 +63,48 @@ class Word(Enum):
     BROKEN = "broken"
 
 
+class Words:
+    """Words for the main thread, which waits for them; signal handlers and other threads say them.
+
+    The wait is one for a pipe and not for a lock: Python runs a handler only between two steps of the main thread,
+    and a signal that comes just before it falls asleep on a lock is looked at when the wait is over, half a minute
+    later. A pipe that the interpreter writes to as the signal comes ends the wait.
+    """
+
+    def __init__(self) -> None:
+        self._said: queue.SimpleQueue[Word] = queue.SimpleQueue()  # the only queue that a signal handler may use
+        self._ear, self._mouth = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def put(self, word: Word) -> None:
+        self._said.put(word)
+        with suppress(BlockingIOError):  # full: there is more than enough to wake up for
+            os.write(self._mouth, b"\0")
+
+    def get(self, timeout: float) -> Word | None:
+        """Return the next word, None where none was said within so many seconds, or something else woke us."""
+        if self._said.empty():
+            select.select([self._ear], [], [], timeout)
+        with suppress(BlockingIOError):
+            os.read(self._ear, 4096)
+        with suppress(queue.Empty):
+            return self._said.get_nowait()
+        return None
+
+    def hear_signals(self) -> None:
+        """Let every signal end the wait from now on; for the main thread only."""
+        signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+
+    def hear_none(self) -> None:
+        signal.set_wakeup_fd(-1)
+
+
 class Daemon:
     """Holds the parts and their order: store, web, control, workers, beats; stopped the other way round."""
 
     def __init__(self, installed: Installed, control: Path) -> None:
         self._installed = installed
-        # A signal handler may run while the main thread waits: of all queues and events only this one allows that.
-        self._words: queue.SimpleQueue[Word] = queue.SimpleQueue()
-        self.workers = Workers(lambda: installed.context, on_broken=lambda: self._words.put(Word.BROKEN))
+        self.words = Words()
+        self.workers = Workers(lambda: installed.context, on_broken=lambda: self.words.put(Word.BROKEN))
         self._control = ControlServer(control, self._perform)
         self._server: Server | None = None
         self._beats = Beats(installed)
@@ -89,11 +124,11 @@ class Daemon:
 
     def stop(self) -> None:
         """End `run`; safe in a signal handler."""
-        self._words.put(Word.STOP)
+        self.words.put(Word.STOP)
 
     def reload(self) -> None:
         """Have the configuration read again; safe in a signal handler."""
-        self._words.put(Word.RELOAD)
+        self.words.put(Word.RELOAD)
 
     def _start(self) -> None:
         ctx = self._installed.context
@@ -135,10 +170,7 @@ class Daemon:
         wait = self._beats.wait()
         if self._watchdog is not None:
             wait = min(wait, self._watchdog / 4)
-        try:
-            return self._words.get(timeout=max(wait, 0.01))
-        except queue.Empty:
-            return None
+        return self.words.get(max(wait, 0.01))
 
     def _feed(self) -> None:
         """Feed the watchdog only while the store commits, the web server lives and some worker gets somewhere (F49)."""
@@ -260,10 +292,14 @@ def check_store(ctx: Context) -> None:
 def run(installed: Installed, control: Path) -> int:
     """Run the daemon until a signal ends it: what `syncd run` does. Commands are taken at the path `control`."""
     daemon = Daemon(installed, control)
+    daemon.words.hear_signals()
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
-    code = daemon.run()
+    try:
+        code = daemon.run()
+    finally:
+        daemon.words.hear_none()
     sys.stderr.flush()
     if daemon.workers.running():
         os._exit(code)  # a call that hangs must not hold up the end; its lease is freed at the next start
