@@ -23,6 +23,19 @@ def event_text(draft: EventDraft, *, stamp: datetime) -> bytes:
     return _text([_event(draft, stamp)])
 
 
+def own_copy_text(draft: EventDraft, *, stamp: datetime, sequence: int, status: str) -> bytes:
+    """Return an entry for a calendar that is not ours to keep: none of our marks, so it is never taken for ours.
+
+    `sequence` grows with every change and `status` is one of RFC 5545 3.8.1.11, so that a later copy replaces it.
+    """
+    event = _event(draft, stamp)
+    for name in _marks(draft):
+        del event[name]
+    event.add("sequence", sequence)
+    event.add("status", status)
+    return _text([event])
+
+
 def feed_text(entries: Iterable[EventDraft], *, name: str, stamp: datetime) -> bytes:
     """Return a read-only feed of entries, in order of time, under a name that people see."""
     ordered = sorted(entries, key=lambda draft: (draft.interval, draft.uid))

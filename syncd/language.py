@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, get_timezone_location
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -78,6 +78,10 @@ class Language:
     def time(self, moment: datetime, zone: str) -> str:
         """Return the wall-clock time of an instant in a zone, such as "10:00"."""
         return format_time(moment.astimezone(ZoneInfo(zone)), "HH:mm", locale=self._babel)
+
+    def city(self, zone: str) -> str:
+        """Return the place whose time a zone keeps, such as "Santiago": what people call a zone by."""
+        return get_timezone_location(ZoneInfo(zone), locale=self._babel, return_city=True)
 
     @property
     def _babel(self) -> Locale:

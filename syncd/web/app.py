@@ -24,6 +24,7 @@ from syncd.web.hooks import Hooks
 from syncd.web.ops import Operations
 from syncd.web.pages import Pages
 from syncd.web.problems import Problem, of_http
+from syncd.web.visit import visit_routes
 
 DAV_METHODS = "OPTIONS GET HEAD PUT DELETE PROPFIND PROPPATCH REPORT MKCOL MKCALENDAR MOVE POST".split()
 OWN_CACHING = ("/dav", "/feeds/", "/style.css", "/pages.css")  # these say themselves what may be kept
@@ -100,7 +101,7 @@ async def _pages_style(_request: Request) -> Response:
 
 def _clients_pages(pages: Pages) -> list[Route]:
     """List the routes of everything that clients see."""
-    return []
+    return [*visit_routes(pages)]
 
 
 class Edge:

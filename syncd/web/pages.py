@@ -57,16 +57,23 @@ class Asked:
     def posted(self) -> bool:
         return self.request.method == "POST"
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Return a page; templates know `language`, `form` (the hidden field) and `here` (the page's own address)."""
-        hidden = {"name": FIELD, "value": new_form(self.ctx, self.request.url.path)}
-        return _html(template, self.language, status, form=hidden, here=self.here, **values)
+    def page(self, template: str, status: int = 200, *, path: str | None = None, **values: Any) -> Response:
+        """Return a page; templates know `language`, `form` (the hidden field) and `here` (the page's own address).
+
+        `path` is the page's own where it answers a post to another one: its forms and languages lead there.
+        """
+        own = path or self.request.url.path
+        hidden = {"name": FIELD, "value": new_form(self.ctx, own)}
+        return _html(template, self.language, status, form=hidden, here=self._in_language(own), **values)
 
     @property
     def here(self) -> str:
         """Return the page's own path, in the language that was chosen on it."""
+        return self._in_language(self.request.url.path)
+
+    def _in_language(self, path: str) -> str:
         chosen = self.request.query_params.get("lang")
-        return self.request.url.path + (f"?lang={chosen}" if chosen in LANGUAGES else "")
+        return path + (f"?lang={chosen}" if chosen in LANGUAGES else "")
 
 
 Answer = Callable[[Asked], Response]
@@ -144,5 +151,10 @@ def _environment(language: Language) -> Environment:
         lstrip_blocks=True,
     )
     made.install_gettext_callables(language.raw, language.raw_several, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"day": language.day, "short_day": language.short_day, "clock": language.time}
+    made.filters |= {
+        "day": language.day,
+        "short_day": language.short_day,
+        "clock": language.time,
+        "city": language.city,
+    }
     return made

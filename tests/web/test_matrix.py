@@ -1,13 +1,16 @@
 """Every route with every credential, generated from the routes themselves: one that is not in the table fails here."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from starlette.routing import Mount, Route
 
+from syncd.core.ids import VisitId
+from syncd.flows.manage import visit_url
 from syncd.web.api import operations
 from syncd.web.app import Edge
 from syncd.web.feeds import feed_token
@@ -16,6 +19,7 @@ from tests.web.recorder import check_problem
 from tests.web.stage import KEYS, LINK_KEY, PASSWORDS, TOKEN, Stage, booking, request_body
 
 NONE, WRONG, RIGHT = "none", "wrong", "right"
+PAGE = "page"  # a link to a client: opens one page, which takes only forms of its own
 OPEN = "open"  # anybody may come; nothing personal is shown
 
 # how a route is guarded, and what it answers to the right caller; a route of the API is always guarded by a token
@@ -33,7 +37,18 @@ GUARDS = {
     "/dav": (OPEN, 308),
     "/dav/": ("password", 207),
     "/api/openapi.json": (OPEN, 200),
+    "/v/{token}": (PAGE, 200),
+    "/v/{token}/move": (PAGE, 200),
+    "/v/{token}/cancel": (PAGE, 200),
+    "/v/{token}/visit.ics": (PAGE, 200),
 }
+
+
+def a_visit_link(stage: Stage) -> str:
+    visit_id = VisitId(stage.book(stage.a_start())["id"])
+    return stage.store.write(lambda tx: visit_url(stage.ctx, tx, tx.visits.get(visit_id)))
+
+
 BODIES: dict[str, dict[str, Any]] = {
     "/api/requests": request_body("matrix"),
     "/api/visits": booking(),
@@ -42,6 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/visits/{id}/reassign": {"host": "ana"},
     "/api/visits/{id}/attendance": {"attendance": "present"},
 }
+LINKS: dict[str, Callable[[Stage], str]] = {"/v/": a_visit_link}  # how the token of a page is come by
 QUERIES = {"/api/slots": "?project=casas&from=2026-05-11&to=2026-05-12"}
 
 
@@ -78,11 +94,17 @@ def ask(stage: Stage, method: str, path: str, who: str) -> requests.Response:
     elif guard == "link":
         token = {NONE: "x", WRONG: feed_token(b"another key", "ana", 1), RIGHT: feed_token(LINK_KEY, "ana", 1)}[who]
         place = place.replace("{token}", token)
+    elif guard == PAGE:
+        stage.clock.advance(timedelta(seconds=3))  # wrong links are counted, a minute and address
+        token = LINKS[path[:3]](stage).rpartition("/")[2]
+        place = place.replace("{token}", {NONE: "x", WRONG: token[:-1] + "-x", RIGHT: token}[who])
     elif guard == "password":
         headers |= {} if who == NONE else basic("ana", PASSWORDS["ana"] if who == RIGHT else "wrong password")
     else:
         headers |= {} if who == NONE else {"Authorization": f"Bearer {TOKEN if who == RIGHT else 'wrong'}"}
     options: dict[str, Any] = {"data": body} if guard == "signature" else {"json": BODIES.get(path, {})}
+    if guard == PAGE:
+        options = {"data": {"act": "confirm"}}
     if method in ("GET", "PROPFIND"):
         options = {}
     url = f"{stage.url}{place}{QUERIES.get(path, '')}"
@@ -102,6 +124,10 @@ def test_the_matrix_of_routes_and_credentials(stage: Stage) -> None:
             place = f"{method} {path} as {who}: {answer.status_code} {answer.text[:200]}"
             if guard == OPEN:
                 assert answer.status_code in (good, 503 if path == "/readyz" else good), place
+            elif guard == PAGE:
+                right = good if method == "GET" else 400  # a form that is none of ours
+                assert answer.status_code == (right if who == RIGHT else 404), place
+                assert answer.headers["Content-Type"].startswith(("text/html", "text/calendar")), place
             elif who == RIGHT:
                 assert answer.status_code == good or (good == 0 and answer.status_code in (200, 201, 404, 422)), place
                 assert good != 0 or answer.status_code != 422 or "errors" in answer.text, place
