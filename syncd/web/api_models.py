@@ -232,6 +232,11 @@ class VisitOut(Shown):
     version: int
 
 
+class LinkOut(Shown):
+    url: str
+    expires_at: str
+
+
 class VisitsOut(Shown):
     items: list[VisitOut]
     next: str | None
