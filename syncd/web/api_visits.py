@@ -144,8 +144,8 @@ def get_history(request: Request, visit_id: VisitIn) -> Response:
     "/visits/{id}/link",
     summary="Where the client manages it",
     description="For messages of your own: whoever has it may confirm, move and cancel the visit. It stays the same "
-    "until the visit ends, also when that moves; `syncd links visit --renew` makes one that supersedes it. The link of a "
-    "visit that is over is 409 `illegal-state`.",
+    "until the visit ends, also when that moves; `syncd links visit --renew` makes one that supersedes it. The link of "
+    "a visit that is over is 409 `illegal-state`.",
     **documented({200: shapes.LinkOut}, 404, 409, 422),
 )
 def get_link(request: Request, visit_id: VisitIn) -> Response:
