@@ -172,13 +172,32 @@ class Directory:
     _uses: Mapping[CalendarId, tuple[CalendarRef, ...]] = field(init=False, repr=False, compare=False)
     _at: Mapping[AccountId, tuple[CalendarRef, ...]] = field(init=False, repr=False, compare=False)
 
+    _addresses: Mapping[str, tuple[AgentId, ...]] = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         uses, at = dict[CalendarId, tuple[CalendarRef, ...]](), dict[AccountId, list[CalendarRef]]()
         for ref in self.calendars():
             uses[ref.id] = (*uses.get(ref.id, ()), ref)
             at.setdefault(ref.account, []).append(ref)
+        addresses = dict[str, tuple[AgentId, ...]]()
+        for agent in self.agents.values():
+            address = agent.email.casefold()
+            addresses[address] = (*addresses.get(address, ()), agent.id)
+        object.__setattr__(self, "_addresses", addresses)
         object.__setattr__(self, "_uses", uses)
         object.__setattr__(self, "_at", {account: tuple(refs) for account, refs in at.items()})
+
+    @property
+    def region(self) -> str:
+        """Return the country whose telephone numbers and tax ids are read first."""
+        return self.locale.partition("_")[2] or "CL"
+
+    def find_agent(self, named: str) -> AgentId | None:
+        """Return the agent with this id, else the only one with this address, None where there is none."""
+        if named in self.agents:
+            return AgentId(named)
+        found = self._addresses.get(named.casefold(), ())
+        return found[0] if len(found) == 1 else None
 
     def calendars(self) -> list[CalendarRef]:
         """List every calendar of every agent, in the order of the configuration."""

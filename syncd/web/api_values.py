@@ -5,18 +5,15 @@ from datetime import date, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
 
 from syncd.core import limits
 from syncd.ical import lines, one_line
+from syncd.identity import read_email
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.0{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_PHONE = re.compile(r"([+0-9(][0-9 ()./-]*)( *(ext|x|anexo|interno)[. ]*[0-9]{1,6})?", re.ASCII | re.IGNORECASE)
 
 
 def read_moment(value: object) -> datetime:
@@ -67,15 +64,6 @@ def _id(value: str) -> str:
     return value
 
 
-def read_email(value: str) -> str:
-    """Return an address in its normal form; raises ValueError for what is none. Nobody is asked whether it exists."""
-    try:
-        found = validate_email(value, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
-        raise ValueError("must be an e-mail address") from None
-    return found.normalized
-
-
 Moment = Annotated[datetime, BeforeValidator(read_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID), AfterValidator(_id)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=limits.LINE), AfterValidator(_name)]
@@ -83,24 +71,3 @@ Line = Annotated[str, StringConstraints(max_length=limits.LINE), AfterValidator(
 Text = Annotated[str, StringConstraints(max_length=limits.TEXT), AfterValidator(_text)]
 Email = Annotated[str, StringConstraints(max_length=limits.EMAIL), AfterValidator(read_email)]
 Phone = Annotated[str, StringConstraints(max_length=limits.PHONE), AfterValidator(_line)]
-
-
-def read_phone(text: str, region: str) -> str:
-    """Return E.164 where the number can be read in the region, the text where it is at least a plain number.
-
-    Raises ValueError for service codes (`*21*…`), premium numbers and anything that is no number: nobody may be
-    made to call those (H74). An extension is dropped.
-    """
-    written = _PHONE.fullmatch(text.strip())
-    if written is None or sum(map(str.isdigit, written[1])) < 5:
-        raise ValueError("must be a telephone number, such as +56 9 1234 5678")
-    plain = written[1].strip()
-    try:
-        number = phonenumbers.parse(plain, region)
-    except NumberParseException:
-        return plain
-    if not phonenumbers.is_possible_number(number):
-        return plain
-    if phonenumbers.number_type(number) is PhoneNumberType.PREMIUM_RATE:
-        raise ValueError("must not be a premium-rate number")
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)

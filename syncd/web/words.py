@@ -11,8 +11,9 @@ from syncd.core.limits import LONGEST_WINDOW
 from syncd.core.routing import Request, Requirement, Verdict
 from syncd.core.visit import Contact, ContactPerson, Dwelling, Refused
 from syncd.flows.show import slot_json
+from syncd.identity import read_email, read_phone
 from syncd.web.api_models import ContactIn, PropertyIn, RequestIn, RequirementIn
-from syncd.web.api_values import read_edge, read_email, read_phone
+from syncd.web.api_values import read_edge
 from syncd.web.problems import Problem, type_of
 
 
@@ -20,14 +21,9 @@ def invalid(field: str, problem: str) -> Problem:
     return Problem("invalid", f"{field}: {problem}", errors=[{"field": field, "problem": problem}])
 
 
-def region_of(directory: Directory) -> str:
-    """Return the country in which a telephone number without a country code is read."""
-    return directory.locale.partition("_")[2] or "CL"
-
-
 def contact_of(taken: ContactIn, directory: Directory) -> Contact:
     try:
-        phone = read_phone(taken.phone, region_of(directory)) if taken.phone else None
+        phone = read_phone(taken.phone, directory.region) if taken.phone else None
     except ValueError as error:
         raise invalid("contact.phone", str(error)) from None
     return Contact(name=taken.name, email=taken.email, phone=phone, tax_id=taken.tax_id or None)
@@ -53,18 +49,10 @@ def dwelling_of(taken: PropertyIn | None) -> Dwelling | None:
 
 def agent_of(directory: Directory, named: str) -> AgentId:
     """Return the agent with this id, else with this address; raises Problem `not-found`."""
-    found = find_agent(directory, named)
+    found = directory.find_agent(named)
     if found is None:
         raise Problem("not-found", f"no agent has the id or address {named!r}")
     return found
-
-
-def find_agent(directory: Directory, named: str) -> AgentId | None:
-    """Return the agent with this id, else the only one with this address, None where there is none."""
-    if named in directory.agents:
-        return AgentId(named)
-    found = [agent.id for agent in directory.agents.values() if agent.email.casefold() == named.casefold()]
-    return found[0] if len(found) == 1 else None
 
 
 def comers_of(
@@ -73,7 +61,7 @@ def comers_of(
     """Tell agents from further contacts among who shall come along; raises Problem for what is neither."""
     agents, contacts = [], []
     for one in named:
-        agent = find_agent(directory, one) if isinstance(one, str) else None
+        agent = directory.find_agent(one) if isinstance(one, str) else None
         if agent is not None:
             agents.append(agent)
         elif isinstance(one, str):
@@ -88,7 +76,7 @@ def leavers_of(named: Sequence[str | ContactIn], directory: Directory) -> tuple[
     agents, addresses = [], []
     for one in named:
         text = one if isinstance(one, str) else one.email or one.name
-        agent = find_agent(directory, text)
+        agent = directory.find_agent(text)
         if agent is not None:
             agents.append(agent)
         addresses += [_address(text).casefold()] if agent is None or "@" in text else []
@@ -130,7 +118,7 @@ def request_of(taken: RequestIn, directory: Directory, now: datetime) -> Request
 
 
 def _preferred(directory: Directory, named: str | None) -> AgentId | None:
-    found = find_agent(directory, named) if named is not None else None
+    found = directory.find_agent(named) if named is not None else None
     if named is not None and found is None:
         raise invalid("preferred_agent", f"no agent has the id or address {named!r}")
     return found
