@@ -8,6 +8,7 @@ import pytest
 from syncd.store import Store, open_store
 from tests.contracts import store as visits
 from tests.contracts import store_calendars as calendars
+from tests.contracts import store_people as people
 from tests.contracts import store_queue as queue
 from tests.contracts import store_writes as writes
 from tests.store.values import START
@@ -26,6 +27,7 @@ class EveryRoom(
     calendars.BlocksContract,
     calendars.PublishedContract,
     calendars.AccountsContract,
+    people.ContactsContract,
     queue.WorkContract,
     queue.InboxContract,
     queue.OutboxContract,
