@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from syncd import __version__
-from syncd.cli import agreement, service, upkeep, visits
+from syncd.cli import agreement, people, service, upkeep, visits
 from syncd.cli.command import ConfigOption, JsonOption, new_app
 
 app = new_app("syncd keeps the visits of a real-estate company and its agents' calendars in step.", completion=True)
@@ -31,5 +31,5 @@ def everything(
     """
 
 
-for room in (service, agreement, visits, upkeep):
+for room in (service, agreement, visits, people, upkeep):
     room.add_to(app)

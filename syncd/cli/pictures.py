@@ -154,10 +154,25 @@ def visit(body: Json) -> None:
         alternatives = [row(one.values()) for one in body.get("alternatives", [])]
         put([Sheet("Nearest free times", ["start", "end", "hosts free"], alternatives)])
         return
+    _lines(body)
+
+
+def _lines(body: Json) -> None:
+    """Draw what one thing says of itself, a line each; what is empty is left out."""
     lines = {name: value for name, value in body.items() if value not in (None, "", [])}
     width = max(map(len, lines))
     for name, value in lines.items():
         print(f"{name.ljust(width)}  {_nested(value)}")
+
+
+def contact(body: Json) -> None:
+    _lines(body)
+
+
+def inquiries(body: list[Json]) -> None:
+    columns = ("created_at", "contact", "visit", "agent", "state", "why")
+    rows = [row(one[name] for name in columns) for one in body]
+    put([Sheet("", [one.replace("_", " ") for one in columns], rows, nothing="No inquiries.")])
 
 
 def _nested(value: Any) -> str:

@@ -19,6 +19,7 @@ ANSWERS = 60
 REQUIREMENTS = 500
 PARTICIPANTS = 50
 FACTS = 50
+IDENTIFIERS = 20  # addresses, numbers and tax ids that one contact is known by
 
 JSON_DEPTH = 64
 HEADERS = 16 * 2**10  # bytes

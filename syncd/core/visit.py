@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
+from syncd.core.ids import AccountId, AgentId, ContactId, EventTypeId, ProjectId, RequestId, VisitId
 from syncd.core.interval import Interval
 
 
@@ -153,6 +153,7 @@ class Visit:
     request: RequestId | None = None
     participants: tuple[AgentId, ...] = ()
     extra_contacts: tuple[Contact, ...] = ()
+    contact_id: ContactId | None = None  # whom of the known contacts `contact` was recognised as, when first saved
     client_confirmation: ClientConfirmation = ClientConfirmation.NONE
     attendance: Attendance = Attendance.UNKNOWN
     conflict: Conflict | None = None

@@ -36,6 +36,7 @@ from syncd.flows.context import Context
 from syncd.flows.hosts import day_around, host_time, offered
 from syncd.flows.links import Purpose, visit_subject
 from syncd.flows.live import look_live
+from syncd.flows.recognise import save_first
 from syncd.flows.say import close_task, message, task
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
@@ -212,7 +213,7 @@ def gravest(reasons: Sequence[str]) -> str:
 
 def _save_new(ctx: Context, tx: Tx, place: Place, booking: Booking, agent: AgentId, cause: Cause) -> Visit:
     visit = new_visit(ctx, place, booking, agent, cause.at)
-    saved = tx.visits.save(visit, cause)
+    saved = save_first(ctx, tx, visit, cause)
     announce(tx, None, saved, cause.at)
     return saved
 

@@ -9,6 +9,7 @@ from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
 from syncd.core.letter import Report
 from syncd.flows.kept import KeptStarts
+from syncd.flows.staff import KnownStaff
 from syncd.ports import (
     Calendar,
     Call,
@@ -64,6 +65,7 @@ class Context:
     tokens: Callable[[AccountId], Tokens] | None = None  # where sign-ins are kept, sealed
     crashpoint: Callable[[str], None] = lambda name: None
     kept: KeptStarts = field(default_factory=KeptStarts, init=False, compare=False)  # a new context has its own
+    staff: KnownStaff = field(default_factory=KnownStaff, init=False, compare=False)
 
     @property
     def policy(self) -> SyncPolicy:

@@ -25,6 +25,7 @@ from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
 from syncd.flows.keys import booking_key, entry_gone, event_types_at, split_booking_key
 from syncd.flows.merge import Arrival, Target, as_remote, judged
+from syncd.flows.recognise import save_first
 from syncd.flows.recollect import Reader
 from syncd.flows.say import alert, message, recovered, task
 from syncd.ports import RemoteBooking
@@ -224,6 +225,7 @@ def _target(ctx: Context, account: AccountId, booking: RemoteBooking) -> Target 
         event_type=ctx.directory.event_types[project.event_types[role]],
         holidays=ctx.directory.business_holidays.get(project.id, frozenset()),
         request=stored.request.id if stored is not None else None,
+        dwelling=stored.request.dwelling if stored is not None else None,
     )
 
 
@@ -250,7 +252,7 @@ def _keep(
     after = judged(ctx, tx, as_remote(ctx, tx, arrival, before, now), before, arrival.target, now, lost)
     after = replace(after, holds=False) if seat else after
     if after != before:
-        after = tx.visits.save(after, _cause(account, booking, now, "changed at the scheduler" if before else "booked"))
+        after = _saved(ctx, tx, before, after, _cause(account, booking, now, "changed at the scheduler"))
         ctx.crashpoint("C10")
         _tell(tx, before, after, now)
         ctx.crashpoint("C11")
@@ -263,6 +265,12 @@ def _keep(
     settled = DeliveryState.CONFLICT if after.state is VisitState.CONFLICT else DeliveryState.DONE
     _settle(tx, account, ids, settled)
     ctx.crashpoint("C13")
+
+
+def _saved(ctx: Context, tx: Tx, before: Visit | None, after: Visit, cause: Cause) -> Visit:
+    if before is None:
+        return save_first(ctx, tx, after, replace(cause, note="booked"))
+    return tx.visits.save(after, cause)
 
 
 def _insist(tx: Tx, visit: Visit, now: datetime) -> None:

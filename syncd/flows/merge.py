@@ -15,6 +15,7 @@ from syncd.core.visit import (
     ClientConfirmation,
     Conflict,
     ConflictReason,
+    Dwelling,
     RemoteMark,
     Source,
     Visit,
@@ -36,6 +37,7 @@ class Target:
     event_type: EventType
     holidays: frozenset[str]
     request: RequestId | None
+    dwelling: Dwelling | None = None  # the request's
 
     @property
     def place(self) -> Place:
@@ -75,6 +77,7 @@ def as_remote(ctx: Context, tx: Tx, arrival: Arrival, before: Visit | None, now:
         time_zone=target.project.time_zone,
         location=booking.location or target.project.address,
         answers=booking.answers,
+        dwelling=target.dwelling,
         request=target.request,
         remote=RemoteMark(
             updated_at=booking.updated_at,
@@ -108,6 +111,7 @@ def _carried_over(made: Visit, before: Visit, *, no_show: bool) -> Visit:
         dwelling=before.dwelling,
         participants=before.participants,
         extra_contacts=before.extra_contacts,
+        contact_id=before.contact_id,
         client_confirmation=ClientConfirmation.NONE if moved else before.client_confirmation,
         attendance=Attendance.NO_SHOW if no_show else before.attendance,
         state=before.state if approved else made.state,

@@ -47,6 +47,22 @@ def message(tx: Tx, kind: str, visit: Visit, now: datetime, *, to: str, body: di
     )
 
 
+def notice(tx: Tx, about: str, visit: Visit, now: datetime, *, to: str, body: dict[str, Any] | None = None) -> bool:
+    """Tell an agent something about a visit inside syncd alone, once per version of the visit."""
+    return tx.queue.say(
+        Notice(
+            key=f"notice:{about}:{visit.id}:{visit.version}:{to}",
+            channel="notice",
+            kind="agent_notice",
+            about=visit.id,
+            to=to,
+            body={"about": about, **(body or {})},
+            due_at=now,
+            created_at=now,
+        )
+    )
+
+
 def alert(tx: Tx, kind: str, about: str, text: str, now: datetime) -> bool:
     """Raise an operator's alert: one per trouble, until `recovered` closes it (P8)."""
     standing = [one for one in tx.queue.notices(channel="alert", about=about, state="open") if one.kind == kind]

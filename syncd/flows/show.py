@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from syncd.core.contacts import IdentifierKind, Inquiry, KnownContact
 from syncd.core.interval import Interval
 from syncd.core.visit import Conflict, Contact, Dwelling, Refused, Slot, Visit
 from syncd.store.visits import HistoryRow
@@ -33,6 +34,36 @@ def contact_json(contact: Contact) -> Json:
     return {"name": contact.name, "email": contact.email, "phone": contact.phone, "tax_id": contact.tax_id}
 
 
+def booker_json(visit: Visit) -> Json:
+    """Return who booked, with the id of the contact they were recognised as; null before contacts were kept."""
+    return {"id": visit.contact_id, **contact_json(visit.contact)}
+
+
+def known_contact_json(contact: KnownContact, zone: str) -> Json:
+    return {
+        "id": contact.id,
+        "name": contact.name,
+        "emails": contact.values(IdentifierKind.EMAIL),
+        "phones": contact.values(IdentifierKind.PHONE),
+        "tax_ids": contact.values(IdentifierKind.TAX_ID),
+        "owner": contact.owner,
+        "state": contact.state.value,
+        "created_at": local(contact.made_at, zone),
+    }
+
+
+def inquiry_json(inquiry: Inquiry, zone: str) -> Json:
+    return {
+        "id": inquiry.id,
+        "contact": inquiry.contact,
+        "visit": inquiry.visit,
+        "agent": inquiry.agent,
+        "state": inquiry.state.value,
+        "why": inquiry.why,
+        "created_at": local(inquiry.made_at, zone),
+    }
+
+
 def property_json(dwelling: Dwelling) -> Json:
     """Return what a visit shows of its property; who looks after it stays with the request."""
     return {"id": dwelling.id, "name": dwelling.name, "address": dwelling.address}
@@ -58,7 +89,7 @@ def visit_json(visit: Visit, now: datetime) -> Json:
         "host": visit.host,
         "participants": [*visit.participants, *(one.email or one.name for one in visit.extra_contacts)],
         "extra_contacts": list(map(contact_json, visit.extra_contacts)),
-        "contact": contact_json(visit.contact),
+        "contact": booker_json(visit),
         "property": property_json(visit.dwelling) if visit.dwelling is not None else None,
         "request": visit.request,
         "start": local(visit.interval.start, zone),

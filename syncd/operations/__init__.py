@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncd.control import Answer, Call
 from syncd.errors import StoreBusy, SyncdError
-from syncd.operations import projects, slots, status, sync, upkeep, visits
+from syncd.operations import people, projects, slots, status, sync, upkeep, visits
 from syncd.operations.desk import Desk, Misused
 
 __all__ = ["OPERATIONS", "Desk", "Misused", "Operation", "guarded", "perform"]
@@ -44,6 +44,8 @@ OPERATIONS: dict[str, Operation] = {
     "visits.move": _changes(visits.moved),
     "visits.cancel": _changes(visits.cancelled),
     "visits.reassign": _changes(visits.reassigned),
+    "contacts.show": _reads(people.contact),
+    "inquiries.list": _reads(people.inquiries),
     "deliveries.list": _reads(upkeep.deliveries),
     "deliveries.show": _reads(upkeep.delivery),
     "replay": _changes(upkeep.replayed),
@@ -57,7 +59,6 @@ OPERATIONS: dict[str, Operation] = {
     "auth.embedded": _changes(upkeep.password_set),
     "auth.account": _changes(upkeep.signed_in),
     "links.feed": _reads(upkeep.feed),
-    "links.visit": _changes(visits.linked),
 }
 
 

@@ -181,6 +181,12 @@ class ContactOut(Shown):
     tax_id: str | None
 
 
+class BookerOut(ContactOut):
+    """Who booked; `id` is the known contact's."""
+
+    id: str | None
+
+
 class PropertyOut(Shown):
     id: str
     name: str
@@ -212,7 +218,7 @@ class VisitOut(Shown):
     host: str | None
     participants: Annotated[list[str], Field(description="ids of agents, then addresses of further contacts")]
     extra_contacts: list[ContactOut]
-    contact: ContactOut
+    contact: BookerOut
     property: PropertyOut | None
     request: str | None
     start: str
@@ -232,9 +238,30 @@ class VisitOut(Shown):
     version: int
 
 
-class LinkOut(Shown):
-    url: str
-    expires_at: str
+class KnownContactOut(Shown):
+    id: str
+    name: str
+    emails: list[str]
+    phones: list[str]
+    tax_ids: list[str]
+    owner: Annotated[str | None, Field(description="the agent who looks after the contact")]
+    state: Literal["active", "retired"]
+    created_at: str
+
+
+class InquiryOut(Shown):
+    id: str
+    contact: str
+    visit: str
+    agent: Annotated[str | None, Field(description="to whom it was given; null: staff must choose")]
+    state: Literal["worked", "open"]
+    why: str
+    created_at: str
+
+
+class InquiriesOut(Shown):
+    items: list[InquiryOut]
+    next: str | None
 
 
 class VisitsOut(Shown):

@@ -11,8 +11,7 @@ from syncd.core.ids import EventTypeId, RequestId, VisitId
 from syncd.core.visit import Answer, Contact, Refused, Visit
 from syncd.flows.book import Booking, book
 from syncd.flows.context import Context
-from syncd.flows.manage import link_of
-from syncd.flows.show import history_json, local, visit_json
+from syncd.flows.show import history_json, visit_json
 from syncd.store.visits import StoredRequest
 from syncd.web import api_models as shapes
 from syncd.web.api_common import VisitIn, cause_of, context_of, find_visit, show, stored_request
@@ -138,20 +137,3 @@ def get_history(request: Request, visit_id: VisitIn) -> Response:
     with ctx.store.read() as tx:
         rows = tx.visits.history(VisitId(visit_id))
     return JSONResponse({"items": [history_json(row, zone) for row in rows], "next": None})
-
-
-@router.get(
-    "/visits/{id}/link",
-    summary="Where the client manages it",
-    description="For messages of your own: whoever has it may confirm, move and cancel the visit. It stays the same "
-    "until the visit ends, also when that moves; `syncd links visit --renew` makes one that supersedes it. The link of "
-    "a visit that is over is 409 `illegal-state`.",
-    **documented({200: shapes.LinkOut}, 404, 409, 422),
-)
-def get_link(request: Request, visit_id: VisitIn) -> Response:
-    ctx = context_of(request)
-    zone = find_visit(ctx, visit_id).time_zone
-    found = link_of(ctx, VisitId(visit_id), ctx.clock.now())
-    if isinstance(found, Refused):
-        raise problem_of(found, zone)
-    return JSONResponse({"url": found.url, "expires_at": local(found.expires_at, zone)})

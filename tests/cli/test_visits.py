@@ -145,13 +145,3 @@ def test_an_inactive_project_takes_no_bookings(opened: Office) -> None:
     )
     assert done.code == 1
     assert "takes no bookings yet" in done.err
-
-
-def test_a_visit_has_one_link_until_a_newer_one_is_wanted(opened: Office) -> None:
-    visit = opened.book(MONDAY)
-    first = opened.json("links", "visit", visit["id"][:8])
-    assert (first["visit"], first["expires_at"]) == (visit["id"], visit["end"])
-    assert opened.syncd("links", "visit", visit["id"]).out.strip() == first["url"]
-    renewed = opened.json("links", "visit", visit["id"], "--renew")["url"]
-    assert renewed != first["url"] and "/v/" in renewed
-    assert opened.json("links", "visit", visit["id"])["url"] == renewed

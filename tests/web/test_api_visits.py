@@ -27,6 +27,7 @@ def test_a_booked_visit_is_shown_as_the_contract_says(stage: Stage) -> None:
     booked_at = visit.pop("booked_at")
     assert datetime.fromisoformat(booked_at) == stage.clock.now()
     assert visit.pop("host") in ("ana", "beto")
+    assert visit["contact"].pop("id") == stage.visit(visit["id"]).contact_id
     assert visit == {
         "id": visit["id"],
         "state": "confirmed",
@@ -49,6 +50,7 @@ def test_a_booked_visit_is_shown_as_the_contract_says(stage: Stage) -> None:
         "version": 1,
     }
     assert stage.api.get(answer.headers["Location"]).json() == answer.json()
+    assert answer.json()["contact"]["id"]
 
 
 def test_a_booking_is_durable_and_wakes_what_writes_calendars(stage: Stage) -> None:
@@ -269,7 +271,8 @@ def test_the_history_says_who_changed_what_from_where(stage: Stage) -> None:
         ("api:panel", "api", None),
         ("api:crm", "api", None),
     ]
-    assert [row["note"] for row in rows] == ["", "", "duplicada"]
+    assert rows[0]["note"].startswith(("new contact: ", f"contact {visit['contact']['id']}: "))
+    assert [row["note"] for row in rows[1:]] == ["", "duplicada"]
     assert rows[0]["before"] is None and rows[0]["after"]["host"] == "ana"
     assert datetime.fromisoformat(rows[1]["at"]) - datetime.fromisoformat(rows[0]["at"]) == timedelta(minutes=5)
     assert rows[1]["before"]["start"] == visit["start"] and rows[1]["after"]["start"] == moved["start"]

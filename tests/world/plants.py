@@ -202,7 +202,7 @@ PLANTS = (
     Plant(
         "people are fought without end",
         lambda: [patch("syncd.core.publish.REWRITES_A_DAY", 99)],
-        1,
+        0,
         _stubborn,
         steps=700,
     ),
@@ -222,7 +222,7 @@ PLANTS = (
         ],
         4,
     ),
-    Plant("bookings are merged two ways", swap(merge, "_carried_over", _two_ways), 3),
+    Plant("bookings are merged two ways", swap(merge, "_carried_over", _two_ways), 73),
     Plant("our cancellations stay here", lambda: [patch.dict(runner.HANDLERS, {WorkKind.CARRY: lambda *_: None})], 3),
     Plant("a listing is believed at once", swap(pull, "ask_again", _as_it_seems), 1, _lying),
     Plant(
