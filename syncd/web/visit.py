@@ -34,6 +34,7 @@ from syncd.store.visits import Cause
 from syncd.web.pages import Asked, Gone, Pages
 from syncd.web.visit_words import STATUS, facts_of, own_copy, reasons_of
 
+DAYS_SHOWN = 10
 WORDS = 1_000  # characters of a client's own words on a cancellation
 
 
@@ -192,8 +193,8 @@ def _start(text: str) -> datetime | None:
 def _times(asked: Asked, visit: Visit, may: May, wanted: str, *, said: str = "", status: int = 200) -> Response:
     times = times_for(asked.ctx, visit, asked.now)
     days = _days(times, visit.time_zone)
-    chosen = _nearest(days, wanted)
-    shown = [{"value": local(one.interval.start, visit.time_zone), "slot": one} for one in days.get(chosen, [])]
+    chosen = _nearest(days, wanted or local_day(visit.interval.start, visit.time_zone).isoformat())
+    strip, earlier, later = _strip(list(days), chosen)
     return asked.page(
         "visit_move.html",
         status,
@@ -201,10 +202,11 @@ def _times(asked: Asked, visit: Visit, may: May, wanted: str, *, said: str = "",
         may=may,
         said=said,
         times=times,
-        days={day: date.fromisoformat(day) for day in days},
         chosen=chosen,
-        shown=shown,
-        links={day: _in_language(asked, asked.request.url.path, day=day) for day in days},
+        shown=[{"value": local(one.interval.start, visit.time_zone), "slot": one} for one in days.get(chosen, [])],
+        days=[(date.fromisoformat(day), _in_language(asked, asked.request.url.path, day=day)) for day in strip],
+        earlier=_in_language(asked, asked.request.url.path, day=earlier) if earlier else "",
+        later=_in_language(asked, asked.request.url.path, day=later) if later else "",
         **_shown(asked, visit),
     )
 
@@ -218,8 +220,15 @@ def _days(times: Times, zone: str) -> dict[str, list[Slot]]:
 
 
 def _nearest(days: dict[str, list[Slot]], wanted: str) -> str:
-    """Return the wanted day where it has times, else the first one after it, else the first of all; "" of none."""
-    return next((day for day in days if wanted and day >= wanted), next(iter(days), ""))
+    """Return the wanted day where it has times, else the first one after it, else the last of all; "" of none."""
+    return next((day for day in days if day >= wanted), next(reversed(days), ""))
+
+
+def _strip(days: list[str], chosen: str) -> tuple[list[str], str, str]:
+    """Return the days to show, from the chosen one on, and a day to go to for those before and those after them."""
+    at = days.index(chosen) if chosen else 0
+    after = at + DAYS_SHOWN
+    return days[at:after], days[max(0, at - DAYS_SHOWN)] if at else "", days[after] if after < len(days) else ""
 
 
 # --- cancelling -----------------------------------------------------------------------------------------------------

@@ -597,6 +597,22 @@ def test_a_day_without_times_leads_to_one_that_has_some(stage: Stage, client: Vi
     assert times.status == 200 and times.forms["times"].choices["start"]
 
 
+def test_days_are_shown_around_the_chosen_one_and_every_day_can_be_reached(stage: Stage, client: Visitor) -> None:
+    _, page = opened(stage, client, start="2026-05-12T10:00:00-04:00")
+    times = page.follow("move")
+    assert all(one.startswith("2026-05-12") for one in times.forms["times"].choices["start"]), (
+        "the visit's own day first"
+    )
+    seen = set[str]()
+    for way in ("earlier", "later"):
+        at = times
+        for _ in range(9):
+            seen |= {one.rpartition("day=")[2] for one in at.links.values() if "day=" in one}
+            at = at.follow(way) if way in at.links else at
+        assert way not in at.links, "an end is reached"
+    assert len(seen) == 15, "fifteen business days"
+
+
 def test_a_late_move_is_said_beforehand_and_noted(stage: Stage, client: Visitor) -> None:
     visit, page = opened(stage, client, host="ana", start="2026-05-12T10:00:00-04:00")
     stage.clock.advance(stage.visit(visit["id"]).interval.start - stage.clock.now() - 23 * HOUR)
