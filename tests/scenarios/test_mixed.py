@@ -10,8 +10,9 @@ import pytest
 from syncd.core.directory import OnAgentDelete, SyncPolicy
 from syncd.core.ids import AgentId
 from syncd.core.interval import Interval
-from syncd.core.visit import Cancel, CancelReason, Move, Reassign, VisitState
+from syncd.core.visit import Cancel, CancelReason, Move, Reassign, Visit, VisitState
 from syncd.errors import Ambiguous, Transient, Unreadable
+from syncd.flows.manage import undo_once
 from tests.scenarios.mixed import HOMES, MONDAY, REVOKED, Mixed, mixed
 from tests.scenarios.play import alerts, booked, done, refused, tasks
 from tests.world.invariants import Judge
@@ -49,6 +50,19 @@ def test_a_visit_stands_once_in_its_hosts_calendar_and_nowhere_else(team: Mixed,
     done(team.stage, visit.id, Cancel(by=CancelReason.STAFF))
     team.later()
     assert spans(team, agent) == []
+
+
+def test_t10_a_cancellation_that_is_taken_back_stands_in_the_calendar_again(team: Mixed, agent: str) -> None:
+    visit = booked(team.stage, MONDAY, host=agent)
+    team.later()
+    gone = done(team.stage, visit.id, Cancel(by=CancelReason.CLIENT), "client")
+    team.later()
+    assert spans(team, agent) == []
+    back = undo_once(team.stage.ctx, visit.id, gone.version, team.stage.cause("client"))
+    assert isinstance(back, Visit) and back.holds
+    for _ in range(2):
+        team.later()
+    assert spans(team, agent) == [visit.interval]
 
 
 def test_s07_no_echo(team: Mixed) -> None:
