@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 
 import pytest
 from starlette.requests import Request
@@ -102,6 +103,16 @@ def test_a_passed_socket_is_used_as_it_is() -> None:
             assert line.hear().status == 200
     finally:
         server.stop()
+
+
+def test_answers_on_one_connection_follow_each_other_without_delay() -> None:
+    """Where small packets are held back for a peer's acknowledgement, each answer takes 40 ms."""
+    with serving(hello) as server, wire(server.address) as line:
+        begun = time.perf_counter()
+        for _ in range(25):
+            line.send(ask())
+            assert line.hear().status == 200
+        assert time.perf_counter() - begun < 0.5
 
 
 def test_h28_forwarded_headers_count_only_from_a_configured_proxy() -> None:
