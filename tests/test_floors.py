@@ -22,8 +22,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What several connectors share; any other private module belongs to the connector whose name it begins with.
 SHARED = {
-    "_address", "_http", "_ical", "_json", "_lines", "_loading", "_moments", "_reading", "_recur", "_series",
-    "_signals", "_signature", "_wire", "_zones",
+    "_address", "_allowance", "_http", "_ical", "_json", "_lines", "_loading", "_moments", "_reading", "_recur",
+    "_series", "_signals", "_signature", "_wire", "_zones",
 }  # fmt: skip
 
 

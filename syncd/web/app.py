@@ -46,6 +46,7 @@ def create_app(
     """Make the ASGI application; what is passed as a function is asked on every request, so a reload is seen."""
     counts = Counts()
     hooks, feeds, operations = Hooks(ctx, counts, body_seconds), Feeds(ctx, link_key), Operations(ctx, counts)
+    pages = Pages(ctx, body_seconds)
     routes: list[Route | Mount] = [
         Route("/hook/{account}", hooks, methods=["POST"]),
         Route("/hook/{account}/{generation}", hooks, methods=["POST"]),
@@ -56,7 +57,8 @@ def create_app(
         Route("/", _index),
         Route("/style.css", _style),
         Route("/pages.css", _pages_style),
-        *_clients_pages(Pages(ctx, body_seconds)),
+        *_clients_pages(pages),
+        *pages.dead_ends(),
     ]
     if dav is not None and passwords is not None:
         routes += [

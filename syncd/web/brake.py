@@ -1,4 +1,9 @@
-"""How often one address, or one link, may act: so that nobody guesses links, and nobody floods an agency."""
+"""How often one address, or one link, may act: so that nobody guesses links, and nobody floods an agency.
+
+A right link is always shown, whatever others at the same address do: only posts, and guesses, are held up.
+"""
+
+import hashlib
 
 from starlette.requests import Request
 
@@ -6,7 +11,7 @@ from syncd.clock import Clock
 from syncd.web.auth import Limiter, client_of
 from syncd.web.problems import Problem
 
-WRONG_LINKS = 20  # a minute and address, before its further guesses are no longer looked at
+WRONG_LINKS = 20  # a minute and address, before it is told to wait
 POSTS_OF_ADDRESS = 600  # a minute: a proxy that hides who calls makes one address of everybody
 POSTS_OF_LINK = 30  # a minute
 
@@ -20,19 +25,28 @@ class Brake:
         self._links = Limiter(clock, POSTS_OF_LINK, 60)
 
     def enter(self, request: Request, link: str) -> None:
-        """Let a call in, or raise Problem `rate-limited`; a post is counted."""
-        _stop(self._wrong.wait(client_of(request)))
+        """Count a post and let it in, or raise Problem `rate-limited`; whoever only looks is let in."""
         if request.method != "POST":
             return
-        _stop(self._addresses.wait(client_of(request)))
-        _stop(self._links.wait(link))
-        self._addresses.failed(client_of(request))
-        self._links.failed(link)
+        address, name = client_of(request), _name(link)
+        wait = max(self._addresses.wait(address), self._links.wait(name))
+        if wait:
+            raise too_many(wait)
+        self._addresses.failed(address)
+        self._links.failed(name)
 
-    def wrong_link(self, request: Request) -> None:
-        self._wrong.failed(client_of(request))
+    def wrong_link(self, request: Request) -> int:
+        """Count a guess; return the seconds its address must wait, 0 where it made few."""
+        wait = self._wrong.wait(client_of(request))
+        if not wait:
+            self._wrong.failed(client_of(request))
+        return wait
 
 
-def _stop(wait: int) -> None:
-    if wait:
-        raise Problem("rate-limited", f"try again in {wait} seconds", headers={"Retry-After": str(wait)})
+def too_many(wait: int) -> Problem:
+    return Problem("rate-limited", f"try again in {wait} seconds", headers={"Retry-After": str(wait)})
+
+
+def _name(link: str) -> str:
+    """Return what stands for a link here: short whatever was sent, and no key to anything."""
+    return hashlib.sha256(link.encode("utf-8", "replace")).hexdigest()

@@ -20,6 +20,7 @@ from syncd.web.problems import Problem
 
 FIELD = "form"  # the hidden field that carries the token
 LASTS = timedelta(hours=12)
+USUAL_PORT = {"https": ":443", "http": ":80"}
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 Fields = Mapping[str, str]
@@ -72,6 +73,8 @@ async def read_form(request: Request, seconds: float = limits.BODY_SECONDS) -> d
         )
     except ValueError:
         raise Problem("malformed", "the form cannot be read") from None
+    if any("\0" in text for pair in pairs for text in pair):
+        raise Problem("malformed", "the form holds a NUL")
     return {name: value.replace("\r\n", "\n") for name, value in pairs}
 
 
@@ -82,9 +85,16 @@ def from_our_page(ctx: Context, request: Request) -> bool:
     that sends neither is no browser that somebody else's page could use.
     """
     site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
+    origins = request.headers.getlist("origin")
+    if (site is not None and site not in ("same-origin", "none")) or len(origins) > 1:
         return False
-    origin = request.headers.get("origin")
-    if origin in (None, "null"):
+    origin = origins[0] if origins else "null"
+    if origin == "null":
         return True
-    return urlsplit(origin).netloc.lower() in (urlsplit(ctx.public_url).netloc.lower(), request.url.netloc.lower())
+    return origin.lower() in (_origin(ctx.public_url), _origin(str(request.base_url)))
+
+
+def _origin(url: str) -> str:
+    """Return scheme and host of an address of ours, as browsers write them: without the scheme's own port."""
+    parts = urlsplit(url.lower())
+    return f"{parts.scheme}://{parts.netloc.removesuffix(USUAL_PORT.get(parts.scheme, ''))}"

@@ -20,8 +20,9 @@ from starlette.routing import Route
 
 from syncd.core import limits
 from syncd.flows.context import Context
+from syncd.flows.links import Purpose
 from syncd.language import LANGUAGES, Language, language_of
-from syncd.web.brake import Brake
+from syncd.web.brake import Brake, too_many
 from syncd.web.broken import broken
 from syncd.web.forms import FIELD, FormToken, from_our_page, new_form, read_form, read_token
 from syncd.web.problems import Problem, of_http
@@ -91,14 +92,17 @@ class Pages:
         """Return the route of one page; its path names `{token}`."""
         return Route(path, partial(self._serve, answer), methods=list(methods))
 
+    def dead_ends(self) -> list[Route]:
+        """Return the routes of links with something behind the token, as a slash: they open nothing, in words."""
+        return [self.route(f"/{one.value}/{{token:path}}", _opens_nothing) for one in Purpose]
+
     async def _serve(self, answer: Answer, request: Request) -> Response:
         ctx = self._ctx()
-        language = language_of(request.query_params.get("lang") or request.headers.get("accept-language"), ctx.locale)
+        language = _language(request, ctx.locale)
         try:
             return await self._answer(answer, request, ctx, language)
         except Gone:
-            self._brake.wrong_link(request)
-            return _html("gone.html", language, 404)
+            return self._gone(request, language)
         except Foreign:
             return _html("refused.html", language, 403, kind="foreign", status=403)
         except ClientDisconnect:
@@ -107,6 +111,10 @@ class Pages:
             return _refusal(language, of_http(error))
         except Exception as error:  # noqa: BLE001 - the web boundary: a client sees words, never a stack
             return _refusal(language, broken(error, ctx.clock))
+
+    def _gone(self, request: Request, language: Language) -> Response:
+        wait = self._brake.wrong_link(request)
+        return _refusal(language, too_many(wait)) if wait else _html("gone.html", language, 404)
 
     async def _answer(self, answer: Answer, request: Request, ctx: Context, language: Language) -> Response:
         self._brake.enter(request, request.path_params["token"])
@@ -121,6 +129,16 @@ class Pages:
         return await run_in_threadpool(
             answer, Asked(ctx=ctx, request=request, language=language, now=asked.now, fields=fields, form=fresh)
         )
+
+
+def _opens_nothing(_asked: Asked) -> Response:
+    raise Gone
+
+
+def _language(request: Request, locale: str) -> Language:
+    """Return the language chosen on the page, else the one the browser likes best."""
+    chosen = request.query_params.get("lang")
+    return language_of(chosen if chosen in LANGUAGES else request.headers.get("accept-language"), locale)
 
 
 def _refusal(language: Language, problem: Problem) -> Response:
