@@ -189,8 +189,9 @@ class Directory:
 
     @property
     def region(self) -> str:
-        """Return the country whose telephone numbers and tax ids are read first."""
-        return self.locale.partition("_")[2] or "CL"
+        """Return the country whose telephone numbers and tax ids are read first: the locale's, or its language's home."""
+        language, _, country = self.locale.partition("_")
+        return country or {"it": "IT", "de": "DE"}.get(language, "CL")
 
     def find_agent(self, named: str) -> AgentId | None:
         """Return the agent with this id, else the only one with this address, None where there is none."""

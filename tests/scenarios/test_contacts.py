@@ -93,6 +93,7 @@ def judge(store: Store, visit: Visit, branch: Branch) -> None:
     assert contact is not None and branch.why in note and "2 contacts fit" in note
     if branch.taken is not None:
         assert (contact.id, inquiries, told) == (f"of-{branch.taken}", [], [])
+        assert len(contact.identifiers) == 1, "what tells the other contact as well is not learned"
         return
     assert not contact.id.startswith("of-") and contact.owner == branch.given_to
     assert [(one.contact, one.visit, one.agent, one.state) for one in inquiries] == [

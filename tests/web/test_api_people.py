@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from syncd.core import limits
 from tests.web.stage import TOKEN, Stage, booking, directory, staged
 
 MANY = 50
@@ -110,6 +111,14 @@ def test_what_a_client_gives_later_is_learned_and_another_name_is_only_noted(own
     assert row["note"] == (
         f"contact {contact['id']}: fits by e-mail; the name given is 'Evita Paz', the contact stays 'Eva'"
     )
+
+
+def test_what_is_learned_of_one_contact_has_a_bound(own: Stage) -> None:
+    numbers = [f"+56 9 8765 43{number}" for number in range(10, 10 + limits.IDENTIFIERS + 2)]
+    visits = [own.book(own.a_start(), contact=person("Eva", phone=number)) for number in numbers]
+    (contact,) = {one["contact"]["id"] for one in visits}
+    shown = own.api.get(f"/api/contacts/{contact}").json()
+    assert len(shown["emails"]) + len(shown["phones"]) == limits.IDENTIFIERS
 
 
 def test_a_number_that_somebody_else_has_is_not_learned_of_another(own: Stage) -> None:

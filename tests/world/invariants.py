@@ -61,13 +61,14 @@ class Judge:
     # -- S
 
     def after_step(self) -> None:
-        """I1 I5 I7 I8 I11 I15 I19."""
+        """I1 I5 I7 I8 I11 I15 I19 R008."""
         visits = self.rows("SELECT * FROM visit")
         self._no_overlap(visits)
         self._history_is_whole(visits)
         self._news_never_goes_back(visits)
         self._conflicts_are_shown(visits)
         self._ended_is_ended(visits)
+        self._everybody_is_somebody(visits)
         self._nobody_is_fought()
         self._no_wake_up_is_lost()
         self._hold("I5", not self._stage.outside.trespasses(), self._stage.outside.trespasses())
@@ -113,6 +114,15 @@ class Judge:
         for one in visits:
             ahead = one["state"] in ("pending", "confirmed") and one["start_at"] > self._now
             self._hold("F7", not ahead or one["source_id"] not in dead, f"{one['id']} came back from the dead")
+
+    def _everybody_is_somebody(self, visits: list[Row]) -> None:
+        """Each visit has a contact that is kept; an inquiry is about a visit of the contact that it began (R008)."""
+        contact_of = {one["id"]: json.loads(one["details"]).get("contact_id") for one in visits}
+        kept = {row[0] for row in self.rows("SELECT id FROM contact")}
+        for visit, contact in contact_of.items():
+            self._hold("R008", contact in kept, f"{visit} is for {contact}, whom nobody knows")
+        for visit, contact in self.rows("SELECT visit_id, contact_id FROM inquiry"):
+            self._hold("R008", contact_of.get(visit) == contact, f"the inquiry of {visit} is about {contact}")
 
     def _no_wake_up_is_lost(self) -> None:
         """A name in an accepted delivery is looked at after that, or is still to be (C4, finish)."""
