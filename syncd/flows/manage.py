@@ -103,7 +103,7 @@ def taken_back(tx: Tx, visit: Visit, now: datetime) -> Reinstate | None:
     if visit.state is not VisitState.CANCELLED or visit.cancel_reason is not CancelReason.CLIENT:
         return None
     row = next((one for one in reversed(tx.visits.history(visit.id)) if one.after.get("state") == visit.state), None)
-    if row is None or row.before is None:
+    if row is None or row.before is None or _is_rebooked(tx, visit, now):
         return None
     expires = row.before.get("pending_expires_at")
     command = Reinstate(
@@ -113,6 +113,14 @@ def taken_back(tx: Tx, visit: Visit, now: datetime) -> Reinstate | None:
         pending_expires_at=datetime.fromisoformat(expires) if expires is not None else None,
     )
     return command if isinstance(decide(visit, command, None, now), Visit) else None
+
+
+def _is_rebooked(tx: Tx, visit: Visit, now: datetime) -> bool:
+    """Tell whether another visit of the same request stands: the client chose another time already."""
+    if visit.request is None:
+        return False
+    others = tx.visits.search(request=visit.request, states=OPEN)
+    return any(one.id != visit.id and now < one.interval.end for one in others)
 
 
 # --- times to move to -----------------------------------------------------------------------------------------------
@@ -181,12 +189,15 @@ def move_once(ctx: Context, visit: Visit, version: int, start: datetime, cause: 
 
 def undo_once(ctx: Context, visit: VisitId, version: int, cause: Cause) -> Visit | Refused:
     """Take the client's cancellation back, if its time is still free."""
-    with ctx.store.read() as tx:
-        now = tx.visits.get(visit)
-        command = taken_back(tx, now, cause.at)
-    if command is None:
-        return now if now.active else Refused(reason="illegal-state")
-    return act_once(ctx, visit, version, command, cause)
+
+    def undo(tx: Tx) -> Visit | Refused:
+        found = tx.visits.get(visit)
+        command = taken_back(tx, found, cause.at)
+        if command is None:
+            return found if found.active else Refused(reason="illegal-state")
+        return _act_once(ctx, tx, visit, version, (command,), cause)
+
+    return ctx.store.write(undo)
 
 
 def _act_once(

@@ -31,7 +31,7 @@ from syncd.flows.manage import visit_url
 from syncd.store.calendars import Entry
 from syncd.store.visits import Cause, HistoryRow
 from tests.core.values import visit as plain
-from tests.web.stage import APPROVED, CALENDLY, Stage, directory, hooks, staged
+from tests.web.stage import APPROVED, CALENDLY, Stage, directory, hooks, request_body, staged
 from tests.web.visitor import Page, Visitor
 from tests.world import town
 
@@ -465,6 +465,17 @@ def test_a_time_over_which_something_private_came_is_not_given_back(stage: Stage
     )
     after = gone.press("undo")
     assert after.status == 409
+    assert not stage.visit(visit["id"]).active
+
+
+def test_whoever_booked_another_time_does_not_get_the_first_one_back(stage: Stage, client: Visitor) -> None:
+    assert stage.api.post("/api/requests", request_body("R-9")).status_code == 201
+    visit, page = opened(stage, client, project=None, request="R-9", contact=None)
+    gone = cancelled(page)
+    other = stage.book(stage.a_start(), project=None, request="R-9", contact=None)
+    assert other["id"] != visit["id"]
+    assert "undo" not in client.get(gone.url).forms
+    assert gone.press("undo").status == 409
     assert not stage.visit(visit["id"]).active
 
 
