@@ -189,7 +189,7 @@ class Directory:
 
     @property
     def region(self) -> str:
-        """Return the country whose telephone numbers and tax ids are read first: the locale's, or its language's home."""
+        """Return the country whose numbers and tax ids are read first: the locale's, else the home of its language."""
         language, _, country = self.locale.partition("_")
         return country or {"it": "IT", "de": "DE"}.get(language, "CL")
 
