@@ -18,18 +18,20 @@ from syncd.errors import (
 )
 from syncd.flows.carry import carry
 from syncd.flows.context import Context
-from syncd.flows.expire import expire
 from syncd.flows.ingest import ingest
 from syncd.flows.keys import split_booking_key
 from syncd.flows.poll import poll
 from syncd.flows.publish import publish
 from syncd.flows.pull import pull
-from syncd.flows.reconcile import agents_ahead, reconcile
+from syncd.flows.reconcile import agents_ahead, reconcile, visits_ahead
+from syncd.flows.remind import remind
 from syncd.flows.say import alert, recovered
+from syncd.flows.send import send
 from syncd.flows.watch import keep_called
 from syncd.log import bound, log
 from syncd.store import Tx
-from syncd.store.queue import DeliveryState, Work, WorkKind
+from syncd.store.queue import UNADDRESSED, DeliveryState, Work, WorkKind
+from syncd.store.records import NO_ACCOUNT
 
 Handler = Callable[[Context, str, datetime], datetime | None]
 
@@ -39,13 +41,14 @@ HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.PULL: pull,
     WorkKind.RECONCILE: reconcile,
     WorkKind.PUBLISH: publish,
-    WorkKind.REMIND: expire,
+    WorkKind.REMIND: remind,
     WorkKind.RENEW: keep_called,
     WorkKind.CARRY: carry,
+    WorkKind.SEND: send,
 }
 
 # After a restore (docs/operations.md, Recovery): what writes outside, speaks or judges by what was written waits.
-HELD = frozenset({WorkKind.RECONCILE, WorkKind.PUBLISH, WorkKind.CARRY, WorkKind.REMIND, WorkKind.RENEW})
+HELD = frozenset({WorkKind.RECONCILE, WorkKind.PUBLISH, WorkKind.CARRY, WorkKind.REMIND, WorkKind.RENEW, WorkKind.SEND})
 HOLD = timedelta(minutes=10)
 
 LEASE = timedelta(minutes=2)  # longer than the total deadline of any call
@@ -242,6 +245,10 @@ def sweep(ctx: Context, now: datetime) -> None:
             keys = [*([account] if parts.push is not None else []), *sorted(watched)]
             tx.queue.touch_many(WorkKind.RENEW, keys, now, group=account)
         tx.queue.touch_many(WorkKind.RECONCILE, agents_ahead(ctx, tx, now), now)
+        tx.queue.touch_many(WorkKind.REMIND, visits_ahead(tx, now), now)
+        for account in (NO_ACCOUNT, *ctx.accounts):
+            if (wake := tx.outbox.wake_at(account)) is not None:
+                tx.queue.touch(WorkKind.SEND, account or UNADDRESSED, wake, group=account)
 
     ctx.store.write(touch)
 

@@ -13,10 +13,6 @@ from syncd.config.values import is_near
 SHORTEST_TOKEN = 20
 # Tables and keys that are read and kept, and that nothing acts on yet. A capability that arrives takes its line away.
 LATER: tuple[tuple[str, ...], ...] = (
-    ("daemon", "quiet_hours"),
-    ("event_types", "*", "no_show"),
-    ("event_types", "*", "unconfirmed"),
-    ("messages",),
     ("projects", "*", "public_page"),
     ("proposals",),
     ("travel",),

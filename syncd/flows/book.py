@@ -20,6 +20,7 @@ from syncd.core.transition import decide, guard_of
 from syncd.core.visit import (
     Answer,
     Cancel,
+    CancelReason,
     Command,
     Contact,
     Dwelling,
@@ -307,8 +308,7 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
     """Say to everybody concerned what became of a visit, and have both agents' calendars looked at."""
     hosts = {one.host for one in (before, after) if one is not None and one.host is not None}
     tx.queue.touch_many(WorkKind.RECONCILE, sorted(hosts), now)
-    if after.pending_expires_at is not None:
-        tx.queue.touch(WorkKind.REMIND, after.id, after.pending_expires_at)
+    tx.queue.touch(WorkKind.REMIND, after.id, now)  # its plan of messages, and when it expires
     if before is None and after.state is VisitState.PENDING:
         task(tx, "approve_visit", after, now)
         _tell_agents(tx, "approval", after, hosts, now)
@@ -327,9 +327,13 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
         task(tx, "offer_new_time", after, now)
 
 
+GIVEN_UP = (CancelReason.UNCONFIRMED, CancelReason.NO_SHOW)  # by us, with nobody asking for it
+
+
 def _tell_agents(tx: Tx, about: str, visit: Visit, hosts: set[AgentId], now: datetime) -> None:
+    kind = "release_notice" if about == "cancellation" and visit.cancel_reason in GIVEN_UP else "agent_notice"
     for host in sorted(hosts):
-        message(tx, "agent_notice", visit, now, to=f"agent:{host}", body={"about": about})
+        message(tx, kind, visit, now, to=f"agent:{host}", body={"about": about})
 
 
 def _moved_from(before: Visit | None) -> dict[str, Any] | None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from syncd.clock import Clock
 from syncd.core import limits
 from syncd.core.directory import CalendarRef, Directory, SyncPolicy
 from syncd.core.ids import AccountId, CalendarId
-from syncd.core.letter import Report
+from syncd.core.letter import Channel, Letter, Report
+from syncd.core.visit import Visit
 from syncd.flows.kept import KeptStarts
 from syncd.flows.staff import KnownStaff
 from syncd.ports import (
@@ -48,6 +50,10 @@ class AccountParts:
     signs_in: bool = False  # somebody signs in with `syncd auth`
 
 
+def no_words(*_asked: Any) -> Letter:
+    raise NotImplementedError("this installation has no words for messages")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything impure comes in through here, so that a simulation can hand in its own."""
@@ -64,6 +70,8 @@ class Context:
     link_key: Callable[[], bytes] = lambda: b"no key"  # what links to people are made with
     tokens: Callable[[AccountId], Tokens] | None = None  # where sign-ins are kept, sealed
     crashpoint: Callable[[str], None] = lambda name: None
+    # … visit, kind, channel, recipient ("client", "agent:<id>"), body: the words; address and key are the sender's
+    compose: Callable[["Context", Visit | None, str, Channel, str, dict[str, Any] | None], Letter] = no_words
     kept: KeptStarts = field(default_factory=KeptStarts, init=False, compare=False)  # a new context has its own
     staff: KnownStaff = field(default_factory=KnownStaff, init=False, compare=False)
 

@@ -47,9 +47,17 @@ def reconcile(ctx: Context, key: str, now: datetime) -> datetime | None:
 
 def agents_ahead(ctx: Context, tx: Tx, now: datetime) -> list[AgentId]:
     """List whom a sweep looks at: every configured agent, and those who are none any more and still host visits."""
-    window = Interval(now, now + FAR)
-    hosts = {one.host for one in tx.visits.search(window=window, states=ACTIVE, limit=MANY) if one.host is not None}
+    hosts = {one.host for one in _ahead(tx, now) if one.host is not None}
     return [*ctx.directory.agents, *sorted(hosts - {*ctx.directory.agents})]
+
+
+def visits_ahead(tx: Tx, now: datetime) -> list[VisitId]:
+    """List the visits whose plan a sweep looks at: those that time may still do something to."""
+    return [one.id for one in _ahead(tx, now)]
+
+
+def _ahead(tx: Tx, now: datetime) -> list[Visit]:
+    return tx.visits.search(window=Interval(now, now + FAR), states=ACTIVE, limit=MANY)
 
 
 def _flag_hostless(ctx: Context, tx: Tx, agent: AgentId, now: datetime) -> None:
@@ -94,10 +102,12 @@ def _heed_agent(ctx: Context, tx: Tx, agent: Agent, now: datetime) -> None:
 
 
 def _heed_entry(ctx: Context, tx: Tx, agent: Agent, known: Published, now: datetime) -> None:
-    if not known.key.subject.startswith("visit:") or (known.adopted and known.interval.end <= now):
+    if not known.key.subject.startswith("visit:"):
         return
     visit = tx.visits.find(VisitId(known.key.subject.removeprefix("visit:")))
     if visit is None or not visit.active or visit.host != agent.id or visit.interval.end <= now:
+        return
+    if known.adopted and known.interval.end <= now and not _was_moved_here(visit, known):
         return
     if known.adopted:
         _heed_adopted(ctx, tx, agent, visit, known, now)
@@ -116,10 +126,15 @@ def _heed_adopted(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Publi
         listed_at = tx.calendars.state(known.key.calendar).listed_at
         if missed is None or (listed_at is not None and listed_at > datetime.fromisoformat(missed)):
             _heed_deletion(ctx, tx, agent, visit, known, now)
-    elif known.interval != visit.interval and visit.interval != visit.remote.interval:
+    elif _was_moved_here(visit, known):
         retire(tx, known)
     elif known.interval != visit.interval:
         task(tx, "entry_moved", visit, now, key=str(known.interval.epoch[0]))
+
+
+def _was_moved_here(visit: Visit, known: Published) -> bool:
+    """Tell whether the scheduler's entry stands at a time that the visit no longer has by our own decision."""
+    return known.presence is not Presence.GONE and visit.interval not in (known.interval, visit.remote.interval)
 
 
 def _heed_deletion(ctx: Context, tx: Tx, agent: Agent, visit: Visit, known: Published, now: datetime) -> None:

@@ -43,6 +43,7 @@ def message(tx: Tx, kind: str, visit: Visit, now: datetime, *, to: str, body: di
             body=body,
             due_at=now,
             created_at=now,
+            speaks_of=visit.interval.start,
         )
     )
 

@@ -3,11 +3,13 @@ of a recovery."""
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 
 from syncd.control import Answer
 from syncd.core.ids import AccountId, CalendarId
 from syncd.core.visit import Refused
 from syncd.errors import ConnectorError
+from syncd.flows.remind import SILENT_UNTIL
 from syncd.flows.sign_in import set_password
 from syncd.operations.desk import Desk, Json, Misused, agent_named, unknown, utc
 from syncd.ports import Push, Subscription
@@ -18,7 +20,7 @@ from syncd.store.queue import DeliveryState, Notice, StoredDelivery, WorkKind
 SYNCD = AccountId("syncd")
 MOST = 1_000
 BODY_SHOWN = 4_000  # characters
-UNSENT = "scheduled"
+UNSENT = ("scheduled", "sending")
 
 # --- deliveries -----------------------------------------------------------------------------------------------------
 
@@ -152,16 +154,18 @@ def recovered(desk: Desk) -> Answer:
     store = desk.context.store
     if not store.restored:
         return Answer(code=1, body={"error": "the store is not in recovery: nothing to finish"})
-    suppressed = store.write(_suppress)
+    suppressed = store.write(lambda tx: _suppress(desk, tx))
     store.end_recovery()
     sweep(desk.context, desk.now)
     return Answer(body={"recovery": False, "suppressed_messages": suppressed})
 
 
-def _suppress(tx: Tx) -> int:
-    waiting = tx.queue.notices(channel="message", state=UNSENT, limit=1_000_000)
+def _suppress(desk: Desk, tx: Tx) -> int:
+    """Nobody is told again what the store that was lost told, or may have told, before this moment."""
+    waiting = [one for state in UNSENT for one in tx.queue.notices(channel="message", state=state, limit=1_000_000)]
     for one in waiting:
-        tx.queue.set_notice(one.key, "suppressed")
+        tx.outbox.save(replace(one, state="skipped", reason="restored"))
+    tx.accounts.put(SYNCD, SILENT_UNTIL, desk.now.isoformat())
     return len(waiting)
 
 

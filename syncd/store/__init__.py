@@ -17,6 +17,7 @@ from syncd.store.calendars import Calendars
 from syncd.store.engine import Db, Engine
 from syncd.store.links import Links
 from syncd.store.lock import Lock
+from syncd.store.outbox import Outbox
 from syncd.store.people import People
 from syncd.store.queue import Queue
 from syncd.store.visits import Visits
@@ -32,6 +33,7 @@ class Tx:
         self.calendars = Calendars(db)
         self.accounts = Accounts(db)
         self.queue = Queue(db)
+        self.outbox = Outbox(db)
         self.links = Links(db)
         self.people = People(db)
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from syncd.core.ids import AccountId
-from syncd.store import rows
+from syncd.store import notice_rows, rows
 from syncd.store.engine import Db, first
 from syncd.store.records import DeliveryState, Notice, StoredDelivery, Work, WorkKind
 
 __all__ = ["DeliveryState", "Notice", "Queue", "StoredDelivery", "Work", "WorkKind"]
 
 NEVER = 1 << 62  # later than any due time
+UNADDRESSED = "-"  # the work that chooses a way for what was said
 
 
 class Queue:
@@ -160,8 +161,11 @@ class Queue:
     # outbox
 
     def say(self, notice: Notice) -> bool:
-        """Put a notice into the outbox; False when its key is already there."""
-        return bool(self._db.run("notice_say", **rows.notice_values(notice)))
+        """Put a notice into the outbox; False when its key is already there. What is scheduled is sent when due."""
+        said = bool(self._db.run("notice_say", **notice_rows.notice_values(notice)))
+        if said and notice.state == "scheduled" and notice.due_at is not None:
+            self.touch(WorkKind.SEND, UNADDRESSED, notice.due_at)
+        return said
 
     def notices(
         self, *, channel: str | None = None, about: str | None = None, state: str | None = None, limit: int = 200
@@ -170,8 +174,8 @@ class Queue:
         wanted = {"any_channel": int(channel is None), "channel": channel, "any_state": int(state is None)}
         wanted |= {"state": state, "most": limit}
         if about is None:
-            return [rows.notice_of(row) for row in self._db.rows("notice_list", **wanted)]
-        return [rows.notice_of(row) for row in self._db.rows("notice_about", about=about, **wanted)]
+            return [notice_rows.notice_of(row) for row in self._db.rows("notice_list", **wanted)]
+        return [notice_rows.notice_of(row) for row in self._db.rows("notice_about", about=about, **wanted)]
 
     def set_notice(self, key: str, state: str) -> None:
         self._db.run("notice_state", key=key, state=state)

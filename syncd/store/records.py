@@ -110,6 +110,7 @@ class WorkKind(StrEnum):
     REMIND = "remind"  # <visit>
     RENEW = "renew"  # <account>: push subscriptions
     CARRY = "carry"  # <visit>: carry what was decided here to the scheduler
+    SEND = "send"  # <account>: messages on their way over it; "-": those whose way is not chosen yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,9 @@ class StoredDelivery:
     touches: tuple[tuple[str, str], ...] = ()
 
 
+NO_ACCOUNT = AccountId("")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something to say to somebody once: an outbox row, an alert or a task, told apart by `channel`."""
@@ -160,6 +164,17 @@ class Notice:
     due_at: datetime | None = None
     state: str = "scheduled"
     created_at: datetime | None = None
+    speaks_of: datetime | None = None  # the start of the visit that it tells; None: it tells none
+    not_before: datetime | None = None  # when it is looked at (again); None: when due
+    via: str = ""  # the channel chosen, and the account
+    account: AccountId = NO_ACCOUNT
+    remote_id: str = ""  # the service's own id
+    tried: str = ""  # channels that refused it for good, separated by blanks
+    attempts: int = 0
+    reason: str = ""  # why it was skipped or failed
+    sending_at: datetime | None = None
+    sent_at: datetime | None = None
+    told_at: datetime | None = None  # when the service last reported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

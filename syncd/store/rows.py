@@ -22,7 +22,6 @@ from syncd.store.records import (
     Entry,
     HistoryRow,
     Hold,
-    Notice,
     StoredDelivery,
     StoredRequest,
     Work,
@@ -386,31 +385,3 @@ def work_of(row: Row) -> Work:
 def claim_of(work: Work) -> Mapping[str, Any]:
     """Return what a claimed work is recognised by."""
     return {"kind": work.kind.value, "key": work.key, "lease": work.lease}
-
-
-def notice_values(notice: Notice) -> Values:
-    return {
-        "key": notice.key,
-        "channel": notice.channel,
-        "kind": notice.kind,
-        "about": notice.about,
-        "addressee": notice.to,
-        "body": None if notice.body is None else text(notice.body),
-        "due_at": maybe_seconds(notice.due_at),
-        "state": notice.state,
-        "created_at": maybe_seconds(notice.created_at),
-    }
-
-
-def notice_of(row: Row) -> Notice:
-    return Notice(
-        key=row["key"],
-        channel=row["channel"],
-        kind=row["kind"],
-        about=row["about"],
-        to=row["addressee"],
-        body=None if row["body"] is None else json.loads(row["body"]),
-        due_at=maybe_moment(row["due_at"]),
-        state=row["state"],
-        created_at=maybe_moment(row["created_at"]),
-    )

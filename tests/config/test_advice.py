@@ -25,10 +25,7 @@ ADVISED: list[tuple[list[tuple[str, str]], str, str, list[str]]] = [
     ([('responsible = "ana"\n', "")], "", "projects.casas", ['responsible = "ana"']),
     ([(', urgent = "https://x.example/2"', "")], "", "projects.casas.scheduler", ["no event type for urgent"]),
     ([('event_type = "urgent"', 'event_type = "long"')], "", "rules[0].event_type", ["no project has a long"]),
-    ([], '[[messages]]\nkind = "reminder"', "messages", ["no effect in this version"]),
     ([], '[proposals]\nexpires = "3d"', "proposals", ["no effect in this version"]),
-    ([('duration = "30m"', 'duration = "30m"\nunconfirmed = { release = "2h" }')], "",
-     "event_types.urgente.unconfirmed", ["no effect in this version"]),
 ]  # fmt: skip
 
 

@@ -253,12 +253,13 @@ class Judge:
                 self._hold("truth", found[0]["state"] == "cancelled", f"booking {booking} ended, its visit did not")
 
     def _no_second_entry(self, visit: Row, entry: str | None) -> None:
-        """Where the scheduler's own entry stands in the host's calendar, none of ours does (S08)."""
+        """Where the scheduler's own entry stands ahead in the host's calendar, none of ours does (S08)."""
         agent = self._stage.ctx.directory.agents.get(AgentId(visit["agent_id"] or ""))
         if agent is None or visit["state"] == "conflict" or visit["end_at"] <= self._now:
             return
         shelves = [self._stage.outside.shelf(ref.account, ref.name) for ref in agent.calendars]
-        theirs = any(one.uid == entry for shelf in shelves for one in shelf.entries.values())
+        stand = [one for shelf in shelves for one in shelf.entries.values() if one.uid == entry]
+        theirs = any(_span(one.spans[0])[1] > self._now for one in stand)
         ours = [one for shelf in shelves for one in shelf.entries.values() if one.tag == f"visit:{visit['id']}"]
         ours = [one for one in ours if one.author is Author.SYNCD]
         self._hold("S08", not (theirs and ours), f"{visit['id']} stands twice: {ours}")

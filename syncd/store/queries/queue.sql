@@ -104,8 +104,11 @@ WHERE ready_at <= :now AND leased = 0 GROUP BY kind
 UPDATE work SET leased = 0, ready_at = 0 WHERE leased = 1
 
 -- name: notice_say
-INSERT INTO notice (key, channel, kind, about, addressee, body, due_at, state, created_at)
-VALUES (:key, :channel, :kind, :about, :addressee, :body, :due_at, :state, :created_at)
+INSERT INTO notice (
+    key, channel, kind, about, addressee, body, due_at, state, created_at, speaks_of, not_before, reason
+) VALUES (
+    :key, :channel, :kind, :about, :addressee, :body, :due_at, :state, :created_at, :speaks_of, :not_before, :reason
+)
 ON CONFLICT (key) DO NOTHING
 
 -- name: notice_list
