@@ -62,6 +62,7 @@ class Booking:
     request: RequestId | None = None
     preferred: AgentId | None = None
     key: str | None = None  # the caller's own name for this booking: asked again, it is the same visit
+    single: bool = False  # a visit of the same request that stands already is the answer, whatever its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +164,7 @@ def _with_alternatives(
 def _try_hosts(
     ctx: Context, tx: Tx, place: Place, booking: Booking, cause: Cause, seen: Mapping[AgentId, str]
 ) -> Visit | Refused:
-    known = _known(tx, booking)
+    known = _known(tx, booking, cause.at)
     if known is not None:
         return known
     refusals: list[str] = []
@@ -178,13 +179,14 @@ def _try_hosts(
     return Refused(reason=gravest(refusals), detail="")
 
 
-def _known(tx: Tx, booking: Booking) -> Visit | None:
+def _known(tx: Tx, booking: Booking, now: datetime) -> Visit | None:
     """Return the visit that this booking made already: by the caller's key, or of the same request at the same time."""
-    if booking.key is not None:
-        return tx.visits.find_by_source(booking.source, booking.key)
-    if booking.request is None:
-        return None
+    known = tx.visits.find_by_source(booking.source, booking.key) if booking.key is not None else None
+    if known is not None or booking.request is None or (booking.key is not None and not booking.single):
+        return known
     made = tx.visits.search(request=booking.request, states=(VisitState.PENDING, VisitState.CONFIRMED))
+    if booking.single:
+        return next((one for one in made if now < one.interval.end), None)
     return next((one for one in made if one.interval.start == booking.start and one.project == booking.project), None)
 
 

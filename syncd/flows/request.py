@@ -2,7 +2,7 @@
 books."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core.directory import Directory
@@ -12,6 +12,7 @@ from syncd.core.visit import Refused
 from syncd.errors import ConnectorError
 from syncd.flows.book import is_active
 from syncd.flows.context import Context
+from syncd.flows.links import Purpose, make_link, request_subject
 from syncd.store import Tx
 from syncd.store.visits import StoredRequest
 
@@ -22,8 +23,8 @@ class Accepted:
 
     request: Request
     route: Route
-    booking_url: str | None
-    expires_at: datetime | None = None  # until when the address is good; None without one
+    booking_url: str
+    expires_at: datetime  # until when the address is good
     repeated: bool = False
 
 
@@ -37,17 +38,18 @@ def explain(directory: Directory, request: Request) -> Route | Unroutable:
 
 def accept(ctx: Context, request: Request, body: str, now: datetime) -> Accepted | Unroutable | Refused:
     """Keep a request and return its booking address; the same id with another body is refused (`request-differs`)."""
-    with ctx.store.read() as tx:
-        known = tx.visits.find_request(request.id)
+    with ctx.store.read() as reading:
+        known = reading.visits.find_request(request.id)
     if known is not None:
-        return _again(ctx, known, body)
+        same = known
+        return ctx.store.write(lambda tx: _again(ctx, tx, same, body))
     routed = explain(ctx.directory, request)
     if isinstance(routed, Unroutable):
         return routed
     if not is_active(ctx, ctx.directory.projects[routed.project]):
         return Refused(reason="project-inactive", detail=f"{routed.project} takes no bookings yet")
     try:
-        url = booking_url(ctx, request, routed)
+        url = scheduler_url(ctx, request, routed)
     except ConnectorError as error:
         return Refused(reason="scheduler-unavailable", detail=f"nothing was kept, send it again: {error}"[:300])
     return ctx.store.write(lambda tx: _keep(ctx, tx, request, body, routed, url))
@@ -57,35 +59,30 @@ def _keep(ctx: Context, tx: Tx, request: Request, body: str, routed: Route, url:
     """Keep the request, unless it came twice at the same moment and the other one was first."""
     known = tx.visits.find_request(request.id)
     if known is not None:
-        return _again(ctx, known, body)
+        return _again(ctx, tx, known, body)
     tx.visits.put_request(request, body, routed, url)
-    return Accepted(request=request, route=routed, booking_url=url, expires_at=_expiry(ctx, request, url))
+    return _accepted(ctx, tx, request, routed, url)
 
 
-def _expiry(ctx: Context, request: Request, url: str | None) -> datetime | None:
-    if url is None or request.received_at is None:
-        return None
-    return request.received_at + ctx.directory.link_expires
+def _accepted(ctx: Context, tx: Tx, request: Request, routed: Route, url: str | None) -> Accepted:
+    """Answer with the scheduler's address, else with our own: the same one every time, and never stored."""
+    expires = (request.received_at or ctx.clock.now()) + ctx.directory.link_expires
+    address = url or make_link(ctx, tx, Purpose.BOOK, request_subject(request.id), expires)
+    return Accepted(request=request, route=routed, booking_url=address, expires_at=expires)
 
 
-def _again(ctx: Context, known: StoredRequest, body: str) -> Accepted | Refused:
+def _again(ctx: Context, tx: Tx, known: StoredRequest, body: str) -> Accepted | Refused:
     if json.loads(known.body) != json.loads(body):
         return Refused(
             reason="request-differs", detail="this id was used for another request; give the new one its own id"
         )
     if known.route is None:
         return Refused(reason="unroutable", detail="this request fits no project")
-    return Accepted(
-        request=known.request,
-        route=known.route,
-        booking_url=known.booking_url,
-        expires_at=_expiry(ctx, known.request, known.booking_url),
-        repeated=True,
-    )
+    return replace(_accepted(ctx, tx, known.request, known.route, known.booking_url), repeated=True)
 
 
-def booking_url(ctx: Context, request: Request, routed: Route) -> str | None:
-    """Return the outside scheduler's address with our signed id; None where the project has no such scheduler."""
+def scheduler_url(ctx: Context, request: Request, routed: Route) -> str | None:
+    """Return the outside scheduler's address with our signed id; None where we book ourselves."""
     link = ctx.directory.projects[ProjectId(routed.project)].scheduler
     if link is None or routed.role not in link.event_types:
         return None

@@ -170,8 +170,8 @@ class RequestOut(Shown):
     project: str
     event_type: str
     rules: list[VerdictOut]
-    booking_url: Annotated[str | None, Field(description="null where the project has no outside scheduler")]
-    expires_at: Annotated[str | None, Field(description="until when booking_url is good; null without one")]
+    booking_url: Annotated[str, Field(description="the outside scheduler's page, or our own; the same one every time")]
+    expires_at: Annotated[str, Field(description="until when booking_url is good")]
 
 
 class ContactOut(Shown):

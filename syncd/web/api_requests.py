@@ -51,7 +51,7 @@ def _accepted(outcome: Accepted, zone: str) -> dict[str, Any]:
         "event_type": outcome.route.event_type,
         "rules": list(map(verdict_json, outcome.route.verdicts)),
         "booking_url": outcome.booking_url,
-        "expires_at": local(outcome.expires_at, zone) if outcome.expires_at is not None else None,
+        "expires_at": local(outcome.expires_at, zone),
     }
 
 

@@ -14,6 +14,7 @@ from syncd.core import limits
 from syncd.flows.context import Context
 from syncd.flows.sign_in import Passwords
 from syncd.web.api import create_api
+from syncd.web.book import book_routes
 from syncd.web.broken import broken
 from syncd.web.counts import Counts
 from syncd.web.dav import WsgiApp
@@ -103,7 +104,7 @@ async def _pages_style(_request: Request) -> Response:
 
 def _clients_pages(pages: Pages) -> list[Route]:
     """List the routes of everything that clients see."""
-    return [*visit_routes(pages)]
+    return [*book_routes(pages), *visit_routes(pages)]
 
 
 class Edge:

@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from syncd.core.directory import Agent, Directory
+from syncd.core.directory import Agent, Directory, Project
 from syncd.core.draft import visit_subject
+from syncd.core.event_type import EventType
 from syncd.core.ids import CalendarId
 from syncd.core.publish import EventDraft, EventKey
+from syncd.core.template import fill
 from syncd.core.visit import Visit, VisitState
 from syncd.language import Language
 
@@ -30,13 +32,19 @@ def facts_of(directory: Directory, visit: Visit, language: Language) -> dict[str
     kind = directory.event_types.get(visit.event_type) if visit.event_type is not None else None
     return {
         "project": project.name if project is not None else "",
-        "kind": kind.name if kind is not None else visit.title,
+        "kind": kind_name(kind, project) if kind is not None else visit.title,
         "address": visit.location or (project.address if project is not None else ""),
         "host": _agent(directory, visit.host),
         "responsible": _agent(directory, project.responsible if project is not None else None),
         "description": kind.description if kind is not None else "",
         "notice": length_of(language, kind.cancel_notice) if kind is not None else "",
     }
+
+
+def kind_name(kind: EventType, project: Project | None) -> str:
+    """Return what a kind of visit is called; its name may name the project."""
+    values = {"proyecto": project.name, "direccion": project.address} if project is not None else {}
+    return fill(kind.name, values)
 
 
 STATUS = {VisitState.CONFIRMED: "CONFIRMED", VisitState.PENDING: "TENTATIVE"}  # any other: CANCELLED

@@ -24,13 +24,16 @@ def test_a_request_is_routed_kept_and_answered(stage: Stage) -> None:
     answer = stage.api.post("/api/requests", request_body("first"))
     assert answer.status_code == 201
     body = answer.json()
-    assert {name: body[name] for name in ("id", "project", "event_type", "booking_url", "expires_at")} == {
+    assert {name: body[name] for name in ("id", "project", "event_type")} == {
         "id": "first",
         "project": "casas",
         "event_type": "visita",
-        "booking_url": None,
-        "expires_at": None,
     }
+    assert body["booking_url"].startswith("http://127.0.0.1/b/"), "where there is no outside scheduler, our own page"
+    assert datetime.fromisoformat(body["expires_at"]) == stage.clock.now() + timedelta(days=30)
+    with stage.store.read() as tx:
+        stored = tx.visits.find_request(RequestId("first"))
+    assert stored is not None and stored.booking_url is None, "a link of ours is made anew, never kept"
     assert [rule["event_type"] for rule in body["rules"] if rule["taken"]] == ["standard"]
     assert len(body["rules"]) > 1, "every rule's verdict is shown"
 
@@ -194,7 +197,8 @@ def test_with_an_outside_scheduler_the_address_is_its_own_and_carries_our_signed
             again = other.api.post("/api/requests", request_body("R-7", project="torre"))
             assert (again.status_code, again.json()) == (200, body)
             urgent = request_body("R-9", project="torre", requirements=[{"priority": "urgent"}])
-            assert other.api.post("/api/requests", urgent).json()["booking_url"] is None, "no such type at Calendly"
+            own = other.api.post("/api/requests", urgent).json()["booking_url"]
+            assert own.startswith("http://127.0.0.1/b/"), "no such type at Calendly"
         stand.server.stop()
         with staged(tmp_path, **options) as other:
             down = other.api.post("/api/requests", request_body("R-8", project="torre"))

@@ -10,7 +10,7 @@ import requests
 from starlette.routing import Mount, Route
 
 from syncd.core.ids import VisitId
-from syncd.flows.manage import visit_url
+from syncd.flows.manage import rebook_url, visit_url
 from syncd.web.api import operations
 from syncd.web.app import Edge
 from syncd.web.feeds import feed_token
@@ -41,6 +41,8 @@ GUARDS = {
     "/dav": (OPEN, 308),
     "/dav/": ("password", 207),
     "/api/openapi.json": (OPEN, 200),
+    "/b/{token}": (PAGE, 200),
+    "/b/{token}/visit.ics": (PAGE, 200),
     "/v/{token}": (PAGE, 200),
     "/v/{token}/move": (PAGE, 200),
     "/v/{token}/cancel": (PAGE, 200),
@@ -54,6 +56,12 @@ def a_visit_link(stage: Stage) -> str:
     return stage.store.write(lambda tx: visit_url(stage.ctx, tx, tx.visits.get(visit_id)))
 
 
+def a_booking_link(stage: Stage) -> str:
+    """Return the booking page of a visit that is booked: it has a file for the client's calendar."""
+    visit_id, now = VisitId(stage.book(stage.a_start())["id"]), stage.clock.now()
+    return stage.store.write(lambda tx: rebook_url(stage.ctx, tx, tx.visits.get(visit_id), now))
+
+
 BODIES: dict[str, dict[str, Any]] = {
     "/api/requests": request_body("matrix"),
     "/api/visits": booking(),
@@ -62,7 +70,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/visits/{id}/reassign": {"host": "ana"},
     "/api/visits/{id}/attendance": {"attendance": "present"},
 }
-LINKS: dict[str, Callable[[Stage], str]] = {"/v/": a_visit_link}  # how the token of a page is come by
+LINKS: dict[str, Callable[[Stage], str]] = {
+    "/b/": a_booking_link,
+    "/v/": a_visit_link,
+}  # how the token of a page is come by
 QUERIES = {"/api/slots": "?project=casas&from=2026-05-11&to=2026-05-12"}
 
 

@@ -1,0 +1,215 @@
+"""What a link to the booking page stands for: where one may book, what is known already, and the one visit that it
+leads to. Knows no page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
+from syncd.core.interval import Interval
+from syncd.core.limits import LONGEST_WINDOW
+from syncd.core.visit import Answer, Contact, Dwelling, Refused, Slot, Visit, VisitState
+from syncd.flows.book import ALTERNATIVES, Booking, Place, book, offer, place_of
+from syncd.flows.context import Context
+from syncd.flows.links import Purpose, find_subject, token_of, url_of, visit_subject
+from syncd.flows.manage import move_once, rebook_url, times_for, visit_url
+from syncd.store import Tx
+from syncd.store.visits import Cause
+
+PAGE = AccountId("page")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """Where a link invites to, and how far its visit has come. At most one of `standing` and `lost` is there.
+
+    `place` is a refusal where nothing can be booked at present.
+    """
+
+    subject: str  # "" for a page that is open to everybody
+    project: ProjectId | None
+    place: Place | Refused
+    contact: Contact | None = None
+    dwelling: Dwelling | None = None
+    answers: tuple[Answer, ...] = ()
+    request: RequestId | None = None
+    preferred: AgentId | None = None
+    standing: Visit | None = None  # booked already
+    lost: Visit | None = None  # holds no time: choosing one moves it
+    former: VisitId | None = None  # cancelled or over: the new visit follows it
+
+
+def find_invitation(ctx: Context, tx: Tx, token: str, now: datetime) -> Invitation | None:
+    """Return what a link, or the name of a project with a public page, invites to; None for anything else."""
+    subject = find_subject(ctx, tx, Purpose.BOOK, token, now)
+    if subject is None:
+        return _public(ctx, token)
+    kind, _, name = subject.partition(":")
+    found = _of_request(ctx, tx, RequestId(name), now) if kind == "request" else _of_visit(ctx, tx, VisitId(name), now)
+    return replace(found, subject=subject) if found is not None else None
+
+
+def _public(ctx: Context, name: str) -> Invitation | None:
+    project = ctx.directory.projects.get(ProjectId(name))
+    if project is None or not project.public_page:
+        return None
+    return Invitation(subject="", project=project.id, place=place_of(ctx, project.id, None))
+
+
+def _of_request(ctx: Context, tx: Tx, name: RequestId, now: datetime) -> Invitation | None:
+    stored = tx.visits.find_request(name)
+    if stored is None or stored.route is None:
+        return None
+    return _follow(
+        Invitation(
+            subject="",
+            project=stored.route.project,
+            place=place_of(ctx, stored.route.project, stored.route.event_type),
+            contact=stored.request.contact,
+            dwelling=stored.request.dwelling,
+            request=name,
+            preferred=stored.request.preferred_agent,
+        ),
+        tx.visits.search(request=name),
+        now,
+    )
+
+
+def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation | None:
+    visit = tx.visits.find(name)
+    if visit is None:
+        return None
+    stored = tx.visits.find_request(visit.request) if visit.request is not None else None
+    place = Refused(reason="no_host") if visit.project is None else place_of(ctx, visit.project, visit.event_type)
+    return _follow(
+        Invitation(
+            subject="",
+            project=visit.project,
+            place=place,
+            contact=visit.contact,
+            dwelling=visit.dwelling,
+            answers=visit.answers,
+            request=visit.request,
+            preferred=stored.request.preferred_agent if stored is not None else None,
+        ),
+        tx.visits.search(request=visit.request) if visit.request is not None else _line(tx, visit),
+        now,
+    )
+
+
+def _line(tx: Tx, visit: Visit) -> list[Visit]:
+    """Return a visit without a request and those that were booked after it, each through a link to the one before."""
+    line = [visit]
+    while (follower := tx.visits.find_by_source(PAGE, _after(line[-1].id))) is not None and follower not in line:
+        line.append(follower)
+    return line
+
+
+def _after(visit: VisitId) -> str:
+    return f"after:{visit}"
+
+
+def _follow(invitation: Invitation, visits: Sequence[Visit], now: datetime) -> Invitation:
+    """Add how far the visits of the invitation have come; what the last one says of answers is kept."""
+    last = max(visits, key=lambda one: (one.booked_at, one.version), default=None)
+    standing = next((one for one in visits if one.active and now < one.interval.end), None)
+    lost = next((one for one in visits if one.state is VisitState.CONFLICT), None) if standing is None else None
+    known = standing or lost or last
+    if known is None:
+        return invitation
+    return replace(
+        invitation,
+        contact=known.contact,
+        dwelling=known.dwelling or invitation.dwelling,
+        answers=known.answers or invitation.answers,
+        standing=standing,
+        lost=lost,
+        former=known.id,
+    )
+
+
+# --- times ----------------------------------------------------------------------------------------------------------
+
+
+def times_of(ctx: Context, invitation: Invitation, now: datetime) -> tuple[Slot, ...]:
+    """List every time that may be chosen now."""
+    if invitation.lost is not None:
+        return times_for(ctx, invitation.lost, now).slots
+    if isinstance(invitation.place, Refused):
+        return ()
+    project, kind = invitation.place.project.id, invitation.place.event_type.id
+    found = offer(ctx, project, EventTypeId(kind), Interval(now, now + LONGEST_WINDOW), now)
+    return () if isinstance(found, Refused) else tuple(found)
+
+
+def nearest(times: Iterable[Slot], start: datetime) -> tuple[Slot, ...]:
+    """Return at most five times, those nearest to the wanted one, by start."""
+    near = sorted(times, key=lambda one: (abs(one.interval.start - start), one.interval.start))
+    return tuple(sorted(near[:ALTERNATIVES], key=lambda one: one.interval))
+
+
+# --- the act --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What the client chose and wrote. `number` is that of the form: the same one again is the same visit."""
+
+    start: datetime
+    contact: Contact
+    dwelling: Dwelling | None
+    answers: tuple[Answer, ...]
+    number: str
+
+
+def take(ctx: Context, invitation: Invitation, chosen: Chosen, cause: Cause) -> Visit | Refused:
+    """Book the time, or move the lost visit to it; however often this is asked, an invitation leads to one visit."""
+    if invitation.lost is not None:
+        return move_once(ctx, invitation.lost, invitation.lost.version, chosen.start, cause)
+    place = invitation.place
+    if isinstance(place, Refused):
+        return place
+    booking = Booking(
+        project=place.project.id,
+        event_type=EventTypeId(place.event_type.id),
+        start=chosen.start,
+        contact=chosen.contact,
+        source=PAGE,
+        dwelling=chosen.dwelling,
+        answers=chosen.answers,
+        request=invitation.request,
+        preferred=invitation.preferred,
+        key=_key(invitation, chosen),
+        single=True,
+    )
+    return book(ctx, booking, cause)
+
+
+def _key(invitation: Invitation, chosen: Chosen) -> str:
+    """Name the booking by what it follows, so that two tabs make one visit as well; of a public page, by its form."""
+    if invitation.former is not None:
+        return _after(invitation.former)
+    return invitation.subject or f"form:{chosen.number}"
+
+
+# --- where it is shown ----------------------------------------------------------------------------------------------
+
+
+def make_addresses(ctx: Context, invitation: Invitation, visit: Visit, now: datetime) -> str | None:
+    """Make the links of a visit that was just booked; returns the address that shows it to whoever booked on a page
+    that is open to everybody, None where the invitation's own address does."""
+
+    def make(tx: Tx) -> str | None:
+        visit_url(ctx, tx, visit)
+        return rebook_url(ctx, tx, visit, now) if not invitation.subject else None
+
+    return ctx.store.write(make)
+
+
+def find_visit_url(ctx: Context, tx: Tx, visit: Visit) -> str | None:
+    """Return the address where a visit is managed, None where none was made yet: looking makes none."""
+    subject = visit_subject(visit.id)
+    link = tx.links.latest(Purpose.VISIT, subject)
+    if link is None:
+        return None
+    return url_of(ctx, Purpose.VISIT, token_of(ctx, Purpose.VISIT, subject, link.generation))
