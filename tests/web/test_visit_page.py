@@ -1,6 +1,6 @@
 """The client's page of one visit over real HTTP: what it shows, what it does once, and what it never does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from syncd.core.visit import (
 )
 from syncd.flows.context import AccountParts
 from syncd.flows.manage import visit_url
+from syncd.store import Tx
 from syncd.store.calendars import Entry
 from syncd.store.visits import Cause, HistoryRow
 from tests.core.values import visit as plain
@@ -634,6 +635,59 @@ def test_a_late_move_is_said_beforehand_and_noted(stage: Stage, client: Visitor)
     assert "recorded as late" in times.texts["late"]
     assert times.press("times", start=times.forms["times"].choices["start"][-1]).status == 200
     assert "late" in history(stage, visit["id"])[-1].cause.note
+
+
+# --- right after a message ------------------------------------------------------------------------------------------
+
+
+def sent(stage: Stage, visit_id: str, *, state: str = "sent") -> None:
+    """Let a message to the client leave at this moment."""
+    moment = stage.clock.now()
+
+    def send(tx: Tx) -> None:
+        for one in tx.queue.notices(about=visit_id):
+            if one.to == "client":
+                tx.outbox.save(
+                    replace(one, state=state, sending_at=moment, sent_at=moment if state == "sent" else None)
+                )
+
+    stage.store.write(send)
+
+
+@pytest.mark.parametrize("state", ["sending", "sent"])
+def test_an_act_within_two_seconds_of_a_message_is_only_noted(stage: Stage, client: Visitor, state: str) -> None:
+    visit, page = opened(stage, client, start="2026-05-12T10:00:00-04:00")
+    why, times = page.follow("cancel"), client.get(page.url + "/move?day=2026-05-13")
+    sent(stage, visit["id"], state=state)
+    stage.clock.advance(timedelta(seconds=1.9))
+    deeds: list[Callable[[], Page]] = [
+        lambda: client.get(page.url).press("confirm"),
+        lambda: client.get(why.url).press("why", reason="ill"),
+        lambda: client.get(times.url).press("times", start="2026-05-13T11:00:00-04:00"),
+    ]
+    after = page
+    for number, deed in enumerate(deeds, 2):
+        after = deed()
+        assert after.status == 409 and "only noted" in after.texts["said"]
+        assert stage.visit(visit["id"]).version == number
+        assert "only noted" in history(stage, visit["id"])[-1].cause.note
+    found = stage.visit(visit["id"])
+    assert (found.active, found.client_confirmation, found.interval.start.hour) == (True, ClientConfirmation.NONE, 14)
+    stage.clock.advance(timedelta(seconds=1.1))
+    assert after.press("confirm").status == 200, "pressed again by a human being"
+    assert stage.visit(visit["id"]).client_confirmation is ClientConfirmation.YES
+
+
+def test_a_message_to_the_agent_holds_nobody_up(stage: Stage, client: Visitor) -> None:
+    visit, page = opened(stage, client)
+
+    def send(tx: Tx) -> None:
+        for one in tx.queue.notices(about=visit["id"]):
+            if one.to.startswith("agent:"):
+                tx.outbox.save(replace(one, state="sent", sent_at=stage.clock.now()))
+
+    stage.store.write(send)
+    assert page.press("confirm").status == 200
 
 
 # --- two tabs, two people -------------------------------------------------------------------------------------------
