@@ -181,6 +181,6 @@ def refusal(refused: Refused) -> str:
 
 def reason_words(reason: str) -> str:
     """Return the sentence of one reason."""
-    from syncd.web.problems import PROBLEMS, type_of
+    from syncd.web.problems import words_of
 
-    return PROBLEMS.get(type_of(reason), (0, reason))[1]
+    return words_of(reason)

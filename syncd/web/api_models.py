@@ -148,6 +148,27 @@ class VerdictOut(Shown):
     why: str
 
 
+class ExplainedHostOut(Shown):
+    host: str
+    name: str
+    free: bool
+    reason: Annotated[str | None, Field(description="what a booking would be refused with; null where it is free")]
+    why: str
+    details: Annotated[list[str], Field(description="everything that speaks against it")]
+
+
+class ExplainedOut(Shown):
+    project: str
+    event_type: str
+    start: str
+    end: str
+    time_zone: str
+    offered: bool
+    reason: Annotated[str | None, Field(description="the reason of the refusal; null where the time is offered")]
+    why: str
+    hosts: list[ExplainedHostOut]
+
+
 class ErrorOut(Shown):
     field: str
     problem: str

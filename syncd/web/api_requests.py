@@ -7,18 +7,20 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from syncd.core import limits
-from syncd.core.ids import EventTypeId
+from syncd.core.ids import EventTypeId, ProjectId
 from syncd.core.routing import Unroutable
 from syncd.core.visit import Refused
-from syncd.flows.book import offer
+from syncd.flows.book import offer, place_of
+from syncd.flows.context import Context
+from syncd.flows.explain import explain_start, explained_json
 from syncd.flows.request import Accepted, accept
 from syncd.flows.show import local, slot_json
 from syncd.web import api_models as shapes
 from syncd.web.api_common import context_of, stored_request
 from syncd.web.api_docs import documented
-from syncd.web.problems import Problem
+from syncd.web.problems import Problem, words_of
 from syncd.web.strict_route import StrictRoute
-from syncd.web.words import agreed, problem_of, project_of, request_of, verdict_json, window_of
+from syncd.web.words import agreed, moment_of, problem_of, project_of, request_of, verdict_json, window_of
 
 router = APIRouter(prefix="/api", route_class=StrictRoute, tags=["requests"])
 
@@ -70,12 +72,43 @@ def get_slots(
     asked: Annotated[str | None, Query(alias="request", max_length=limits.ID)] = None,
 ) -> Response:
     ctx = context_of(request)
-    stored = stored_request(ctx, asked)
-    route = stored.route if stored else None
-    place = project_of(ctx.directory, agreed("project", project, route.project if route else None))
-    kind = event_type or (route.event_type if route else None)
+    place, kind = _place_named(ctx, project, event_type, asked)
     zone = ctx.directory.projects[place].time_zone
-    found = offer(ctx, place, EventTypeId(kind) if kind else None, window_of(start, end, zone), ctx.clock.now())
+    found = offer(ctx, place, kind, window_of(start, end, zone), ctx.clock.now())
     if isinstance(found, Refused):
         raise problem_of(found, zone)
     return JSONResponse([slot_json(slot, zone) for slot in found])
+
+
+@router.get(
+    "/slots/explain",
+    summary="Why a time is or is not offered",
+    description="Host by host, with the reason that a booking at this time would be refused with, and everything else "
+    "that speaks against it. Give `project`, or `request`, which then also says the event type.",
+    **documented({200: shapes.ExplainedOut}, 404, 409, 422),
+)
+def explain_slot(
+    request: Request,
+    time: Annotated[str, Query(description="RFC 3339")],
+    project: Annotated[str | None, Query(max_length=limits.ID)] = None,
+    event_type: Annotated[str | None, Query(max_length=limits.ID)] = None,
+    asked: Annotated[str | None, Query(alias="request", max_length=limits.ID)] = None,
+) -> Response:
+    ctx = context_of(request)
+    found, kind = _place_named(ctx, project, event_type, asked)
+    place = place_of(ctx, found, kind)
+    if isinstance(place, Refused):
+        raise problem_of(place, ctx.directory.projects[found].time_zone)
+    start = moment_of("time", time)
+    return JSONResponse(explained_json(place, start, explain_start(ctx, place, start, ctx.clock.now()), words_of))
+
+
+def _place_named(
+    ctx: Context, project: str | None, event_type: str | None, asked: str | None
+) -> tuple[ProjectId, EventTypeId | None]:
+    """Return the project and event type that are named, by themselves or by a request."""
+    stored = stored_request(ctx, asked)
+    route = stored.route if stored else None
+    found = project_of(ctx.directory, agreed("project", project, route.project if route else None))
+    kind = event_type or (route.event_type if route else None)
+    return found, EventTypeId(kind) if kind else None

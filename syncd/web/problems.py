@@ -68,6 +68,11 @@ def type_of(reason: str) -> str:
     return RENAMED.get(reason, reason.replace("_", "-"))
 
 
+def words_of(reason: str) -> str:
+    """Return the sentence of one reason of a flow."""
+    return PROBLEMS.get(type_of(reason), (0, reason))[1]
+
+
 def of_http(error: HTTPException) -> Problem:
     """Return a framework's own refusal (no such route, no such method) as a problem."""
     if isinstance(error, Problem):

@@ -1,5 +1,6 @@
 """From what the API was sent to the words of the core. Looks names up in the directory; touches no store."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from syncd.core.visit import Contact, ContactPerson, Dwelling, Refused
 from syncd.flows.show import slot_json
 from syncd.identity import read_email, read_phone
 from syncd.web.api_models import ContactIn, PropertyIn, RequestIn, RequirementIn
-from syncd.web.api_values import read_edge
+from syncd.web.api_values import read_edge, read_moment
 from syncd.web.problems import Problem, type_of
 
 
@@ -140,6 +141,14 @@ def window_of(start: str, end: str, zone: str) -> Interval:
     if window.length > LONGEST_WINDOW:
         raise invalid("to", f"at most {LONGEST_WINDOW.days} days after from")
     return window
+
+
+def moment_of(field: str, text: str) -> datetime:
+    """Return an instant of a query, in which a `+` may have become a blank; raises Problem `invalid`."""
+    try:
+        return read_moment(re.sub(r"(?<=\d) (?=\d\d:\d\d$)", "+", text))
+    except ValueError as error:
+        raise invalid(field, str(error)) from None
 
 
 def _edge(field: str, text: str, zone: str) -> datetime:

@@ -16,7 +16,7 @@ from syncd.flows.context import AccountParts
 from syncd.ports import Scheduler
 from tests.connectors.calendly_stage import ACCOUNT, scheduler_of
 from tests.servers.calendly import practice
-from tests.web.stage import CALENDLY, TOKEN, TORRE, Stage, directory, request_body, staged
+from tests.web.stage import CALENDLY, TOKEN, TORRE, Stage, booking, directory, request_body, staged
 from tests.world.town import CASAS, START
 
 
@@ -280,3 +280,37 @@ def test_the_window_of_another_project_s_request_is_not_asked(stage: Stage) -> N
     stage.api.post("/api/requests", request_body("casas only"))
     answer = slots(stage, request="casas only", project="torre", **{"from": "2026-05-11", "to": "2026-05-12"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "project")
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        ("2026-05-12T10:07:00-04:00", "not_offered"),
+        ("2026-05-12T22:00:00-04:00", "hours"),
+        ("2026-05-04T09:00:00-04:00", "notice"),
+        ("2026-12-01T10:00:00-03:00", "window"),
+        ("2026-05-12T10:00:00-04:00", None),
+    ],
+)
+def test_the_explanation_gives_the_reason_of_the_refusal(stage: Stage, time: str, reason: str | None) -> None:
+    said = stage.api.get("/api/slots/explain", params={"project": "casas", "time": time}).json()
+    assert (said["reason"], said["offered"]) == (reason, reason is None)
+    assert [one["host"] for one in said["hosts"]] == ["ana", "beto"]
+    booked = stage.api.post("/api/visits", booking(time))
+    if reason is None:
+        assert booked.status_code == 201
+        (ana, beto) = stage.api.get("/api/slots/explain", params={"project": "casas", "time": time}).json()["hosts"]
+        assert sorted([ana["reason"] or "", beto["reason"] or ""]) == ["", "slot_taken"]
+    else:
+        assert (booked.status_code, booked.json()["type"]) == (409, reason.replace("_", "-"))
+        assert booked.json()["detail"] == said["why"]
+
+
+def test_an_explanation_may_name_a_request_and_needs_a_time_with_an_offset(stage: Stage) -> None:
+    stage.api.post("/api/requests", request_body("why", requirements=[{"priority": "urgent"}]))
+    query = {"request": "why", "time": "2026-05-12T10:00:00-04:00"}
+    assert stage.api.get("/api/slots/explain", params=query).json()["event_type"] == "urgente"
+    assert stage.api.get("/api/slots/explain", params=query | {"time": "2026-05-12T10:00"}).status_code == 422
+    assert stage.api.get("/api/slots/explain", params={"time": query["time"]}).status_code == 422
+    closed = {"project": "cerrado", "time": query["time"]}
+    assert stage.api.get("/api/slots/explain", params=closed).json()["type"] == "project-inactive"
