@@ -1,4 +1,4 @@
-"""How often one address, or one link, may act: so that nobody guesses links, and nobody floods an agency.
+"""How often one address, or one link from it, may act: so that nobody guesses links, and nobody floods an agency.
 
 A right link is always shown, whatever others at the same address do: only posts, and guesses, are held up.
 """
@@ -13,7 +13,7 @@ from syncd.web.problems import Problem
 
 WRONG_LINKS = 20  # a minute and address, before it is told to wait
 POSTS_OF_ADDRESS = 600  # a minute: a proxy that hides who calls makes one address of everybody
-POSTS_OF_LINK = 30  # a minute
+POSTS_OF_LINK = 30  # a minute and address
 
 
 class Brake:
@@ -28,7 +28,8 @@ class Brake:
         """Count a post and let it in, or raise Problem `rate-limited`; whoever only looks is let in."""
         if request.method != "POST":
             return
-        address, name = client_of(request), _name(link)
+        address = client_of(request)
+        name = _name(f"{address} {link}")  # a public page is one link to everybody: nobody closes it for others
         wait = max(self._addresses.wait(address), self._links.wait(name))
         if wait:
             raise too_many(wait)
