@@ -317,15 +317,18 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
         return
     if before is not None and before.interval != after.interval:
         tx.links.until(Purpose.VISIT, visit_subject(after.id), after.interval.end)
-    kind = _message_kind(before, after)
-    if kind is None:
-        return
-    message(tx, kind, after, now, to="client", body=wishes or (_moved_from(before) if kind == "update" else None))
-    back = before is not None and before.state is VisitState.CANCELLED
-    _tell_agents(tx, "reinstated" if back else kind, after, hosts, now)
-    if back:
+    if before is not None and before.state is VisitState.CANCELLED and after.active:
         close_task(tx, "offer_new_time", after)
-    if kind == "cancellation":
+        _tell_agents(tx, "reinstated", after, hosts, now)
+        hosts = set()
+    kind = _message_kind(before, after)
+    if kind is not None:
+        message(tx, kind, after, now, to="client", body=wishes or (_moved_from(before) if kind == "update" else None))
+        _tell_agents(tx, kind, after, hosts, now)
+    elif after.cancel_reason is CancelReason.CLIENT:  # gave up a booking that had lost its time
+        close_task(tx, "lost_booking", after)
+        _tell_agents(tx, "cancellation", after, hosts, now)
+    if kind == "cancellation" or after.cancel_reason is CancelReason.CLIENT:
         task(tx, "offer_new_time", after, now)
 
 
@@ -347,7 +350,7 @@ def _moved_from(before: Visit | None) -> dict[str, Any] | None:
 
 def _message_kind(before: Visit | None, after: Visit) -> str | None:
     """Name what the client is told; a booking that waits for approval is told of once it is approved."""
-    if before is None or (not before.active and after.active):
+    if before is None or (not before.active and after.state is VisitState.CONFIRMED):
         return "booking_info"
     if after.state is VisitState.CANCELLED:
         return "cancellation" if before.state is not VisitState.CONFLICT else None

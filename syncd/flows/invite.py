@@ -5,18 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, RequestId, VisitId
+from syncd.core.ids import AgentId, EventTypeId, ProjectId, RequestId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.limits import LONGEST_WINDOW
 from syncd.core.visit import Answer, Contact, Dwelling, Refused, Slot, Visit, VisitState
 from syncd.flows.book import ALTERNATIVES, Booking, Place, book, offer, place_of
 from syncd.flows.context import Context
 from syncd.flows.links import Purpose, find_subject, token_of, url_of, visit_subject
-from syncd.flows.manage import move_once, rebook_url, times_for, visit_url
+from syncd.flows.manage import PAGE, followers, key_after, move_once, rebook_url, times_for, visit_url
 from syncd.store import Tx
 from syncd.store.visits import Cause
-
-PAGE = AccountId("page")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,21 +90,9 @@ def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation 
             request=visit.request,
             preferred=stored.request.preferred_agent if stored is not None else None,
         ),
-        tx.visits.search(request=visit.request) if visit.request is not None else _line(tx, visit),
+        tx.visits.search(request=visit.request) if visit.request is not None else [visit, *followers(tx, visit)],
         now,
     )
-
-
-def _line(tx: Tx, visit: Visit) -> list[Visit]:
-    """Return a visit without a request and those that were booked after it, each through a link to the one before."""
-    line = [visit]
-    while (follower := tx.visits.find_by_source(PAGE, _after(line[-1].id))) is not None and follower not in line:
-        line.append(follower)
-    return line
-
-
-def _after(visit: VisitId) -> str:
-    return f"after:{visit}"
 
 
 def _follow(invitation: Invitation, visits: Sequence[Visit], now: datetime) -> Invitation:
@@ -188,7 +174,7 @@ def take(ctx: Context, invitation: Invitation, chosen: Chosen, cause: Cause) -> 
 def _key(invitation: Invitation, chosen: Chosen) -> str:
     """Name the booking by what it follows, so that two tabs make one visit as well; of a public page, by its form."""
     if invitation.former is not None:
-        return _after(invitation.former)
+        return key_after(invitation.former)
     return invitation.subject or f"form:{chosen.number}"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from syncd.core.availability import slots
 from syncd.core.hours import booking_window_end
-from syncd.core.ids import AgentId, VisitId
+from syncd.core.ids import AccountId, AgentId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.routing import rank_hosts
 from syncd.core.transition import UNDO, decide, is_late
@@ -30,6 +30,7 @@ from syncd.flows.links import Purpose, find_subject, make_link, renew_link, visi
 from syncd.store import Tx
 from syncd.store.visits import Cause
 
+PAGE = AccountId("page")  # where bookings of our own pages come from
 SUBJECT = visit_subject("")
 OPEN = (VisitState.PENDING, VisitState.CONFIRMED, VisitState.CONFLICT)
 
@@ -115,11 +116,25 @@ def taken_back(tx: Tx, visit: Visit, now: datetime) -> Reinstate | None:
     return command if isinstance(decide(visit, command, None, now), Visit) else None
 
 
+def followers(tx: Tx, visit: Visit) -> list[Visit]:
+    """List the visits that were booked after one, each through a link to the one before."""
+    line = [visit]
+    while (found := tx.visits.find_by_source(PAGE, key_after(line[-1].id))) is not None and found not in line:
+        line.append(found)
+    return line[1:]
+
+
+def key_after(visit: VisitId) -> str:
+    """Name the booking that takes a visit's place: however often it is asked for, it is one."""
+    return f"after:{visit}"
+
+
 def _is_rebooked(tx: Tx, visit: Visit, now: datetime) -> bool:
-    """Tell whether another visit of the same request stands: the client chose another time already."""
-    if visit.request is None:
-        return False
-    others = tx.visits.search(request=visit.request, states=OPEN)
+    """Tell whether another visit stands in its place: the client chose another time already."""
+    others = followers(tx, visit)
+    if visit.request is not None:
+        others = tx.visits.search(request=visit.request)
+    others = [one for one in others if one.state in OPEN]
     return any(one.id != visit.id and now < one.interval.end for one in others)
 
 

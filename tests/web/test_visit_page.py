@@ -27,7 +27,8 @@ from syncd.core.visit import (
     VisitState,
 )
 from syncd.flows.context import AccountParts
-from syncd.flows.manage import visit_url
+from syncd.flows.manage import PAGE, key_after, visit_url
+from syncd.flows.say import task
 from syncd.store import Tx
 from syncd.store.calendars import Entry
 from syncd.store.visits import Cause, HistoryRow
@@ -478,6 +479,40 @@ def test_whoever_booked_another_time_does_not_get_the_first_one_back(stage: Stag
     assert "undo" not in client.get(gone.url).forms
     assert gone.press("undo").status == 409
     assert not stage.visit(visit["id"]).active
+
+
+def test_whoever_followed_the_link_to_a_new_booking_does_not_get_the_first_one_back(
+    stage: Stage, client: Visitor
+) -> None:
+    visit, page = opened(stage, client)
+    gone = cancelled(page)
+    other = stage.visit(stage.book(stage.a_start())["id"])
+    kept(stage, replace(other, source=Source(account=PAGE, id=key_after(VisitId(visit["id"])))))
+    assert "undo" not in client.get(gone.url).forms
+    assert gone.press("undo").status == 409
+    stage.api.post(f"/api/visits/{other.id}/cancel", {"by": "staff"})
+    assert gone.press("undo").status == 200, "the new one does not stand"
+
+
+def test_a_visit_that_waited_for_approval_waits_again(stage: Stage, client: Visitor) -> None:
+    visit, page = opened(stage, client, event_type=APPROVED.id, host="ana")
+    back = cancelled(page).press("undo")
+    assert "waits for approval" in back.text
+    found = stage.visit(visit["id"])
+    assert (found.state, found.holds, found.pending_expires_at is not None) == (VisitState.PENDING, True, True)
+    assert told(stage, visit["id"], found.version) == {("agent_notice", "agent:ana")}, "nothing to tell the client yet"
+
+
+def test_a_client_gives_up_a_booking_that_had_lost_its_time(stage: Stage, client: Visitor) -> None:
+    visit, _ = opened(stage, client, host="ana")
+    lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=stage.clock.now())
+    found = kept(stage, replace(stage.visit(visit["id"]), state=VisitState.CONFLICT, holds=False, conflict=lost))
+    stage.store.write(lambda tx: task(tx, "lost_booking", found, stage.clock.now()))
+    gone = cancelled(client.get(link(stage, visit["id"])))
+    assert "undo" not in gone.forms, "there is no time to give back"
+    assert told(stage, visit["id"], 3) == {("agent_notice", "agent:ana")}
+    tasks = {one.kind: one.state for one in stage.notices("task", visit["id"])}
+    assert tasks == {"lost_booking": "done", "offer_new_time": "open"}
 
 
 def test_what_the_agency_cancelled_the_client_cannot_take_back(stage: Stage, client: Visitor) -> None:
