@@ -59,6 +59,7 @@ def _of_request(ctx: Context, tx: Tx, name: RequestId, now: datetime) -> Invitat
     if stored is None or stored.route is None:
         return None
     return _follow(
+        tx,
         Invitation(
             subject="",
             project=stored.route.project,
@@ -80,6 +81,7 @@ def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation 
     stored = tx.visits.find_request(visit.request) if visit.request is not None else None
     place = Refused(reason="no_host") if visit.project is None else place_of(ctx, visit.project, visit.event_type)
     return _follow(
+        tx,
         Invitation(
             subject="",
             project=visit.project,
@@ -90,28 +92,36 @@ def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation 
             request=visit.request,
             preferred=stored.request.preferred_agent if stored is not None else None,
         ),
-        tx.visits.search(request=visit.request) if visit.request is not None else [visit, *followers(tx, visit)],
+        tx.visits.search(request=visit.request) if visit.request is not None else [visit],
         now,
     )
 
 
-def _follow(invitation: Invitation, visits: Sequence[Visit], now: datetime) -> Invitation:
-    """Add how far the visits of the invitation have come; what the last one says of answers is kept."""
-    last = max(visits, key=lambda one: (one.booked_at, one.version), default=None)
+def _follow(tx: Tx, invitation: Invitation, known: Sequence[Visit], now: datetime) -> Invitation:
+    """Add how far the visits of the invitation have come; what the last one says of the client is kept."""
+    visits = _with_followers(tx, known)
+    last = visits[-1] if visits else None
     standing = next((one for one in visits if one.active and now < one.interval.end), None)
     lost = next((one for one in visits if one.state is VisitState.CONFLICT), None) if standing is None else None
-    known = standing or lost or last
-    if known is None:
+    said = standing or lost or last
+    if said is None:
         return invitation
     return replace(
         invitation,
-        contact=known.contact,
-        dwelling=known.dwelling or invitation.dwelling,
-        answers=known.answers or invitation.answers,
+        contact=said.contact,
+        dwelling=said.dwelling or invitation.dwelling,
+        answers=said.answers or invitation.answers,
         standing=standing,
         lost=lost,
-        former=known.id,
+        former=said.id,
     )
+
+
+def _with_followers(tx: Tx, known: Sequence[Visit]) -> list[Visit]:
+    """Return visits in the order in which they were booked, and behind the last one those that followed it."""
+    line = sorted(known, key=lambda one: one.booked_at)
+    after = followers(tx, line[-1]) if line else []
+    return [*(one for one in line if one.id not in {later.id for later in after}), *after]
 
 
 # --- times ----------------------------------------------------------------------------------------------------------

@@ -156,18 +156,20 @@ def _form(
     """Show the form for a time; where that one is not free, with others to choose from, and everything typed kept."""
     zone = _zone(asked, invitation)
     times = [one for one in times_of(asked.ctx, invitation, asked.now) if one.interval.start != without]
-    slot = next((one for one in times if one.interval.start == start), None) if not day else None
+    choosing = bool(day) or said == "no_time"
+    slot = None if choosing else next((one for one in times if one.interval.start == start), None)
     days = _days(times, zone)
     choices = () if slot is not None else tuple(days.get(day, ())) or nearest(times, start or asked.now)
-    if slot is None and start is not None and not day:
+    if slot is None and start is not None and not choosing:
         said, status = "taken", 409
     return asked.page(
         "book_form.html",
         status,
         said=said,
         slot=slot,
+        day=bool(choices) and bool(days.get(day)),
         choices=[(local(one.interval.start, zone), one) for one in choices],
-        start=local((slot.interval.start if slot else start) or asked.now, zone),
+        start=local(slot.interval.start, zone) if slot is not None else "",
         days=[(one, date.fromisoformat(one)) for one in days] if slot is None else [],
         fields=fields,
         faults=[one for one in fields if one.error],
@@ -188,7 +190,8 @@ def _posted(asked: Asked, invitation: Invitation) -> Response:
     if asked.form is None:
         return _form(asked, invitation, start, fields, said="again", status=400)
     if start is None:
-        return _form(asked, invitation, None, fields, said="no_time", status=422)
+        near = _start(asked.fields.get("near", ""))
+        return _form(asked, invitation, near, fields, said="no_time", status=422)
     fields = book_form.judged(fields, asked.ctx.directory, asked.language)
     if any(one.error for one in fields):
         return _form(asked, invitation, start, fields, status=422)

@@ -1,20 +1,23 @@
 """The client's booking page over real HTTP: what it offers, what it books once, and what it never does."""
 
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from icalendar import Calendar
 
-from syncd.core.directory import Directory, Project
+from syncd.core.directory import Activation, Directory, Project
 from syncd.core.event_type import EventType, Question
 from syncd.core.ids import AgentId, ProjectId, RequestId, VisitId
-from syncd.core.visit import Cancel, CancelReason, Visit, VisitState
+from syncd.core.visit import Answer, Cancel, CancelReason, Conflict, ConflictReason, Visit, VisitState
 from syncd.flows.book import act
-from syncd.flows.manage import rebook_url
+from syncd.flows.manage import rebook_url, visit_url
 from syncd.store.visits import Cause
 from tests.web.stage import Stage, directory, request_body, staged
 from tests.web.visitor import Page, Visitor
@@ -77,6 +80,12 @@ def chosen(stage: Stage, client: Visitor, url: str, start: str = TEN) -> Page:
     return page
 
 
+def take(page: Page, **fields: str) -> Page:
+    """Press the form's main button, not one of its days."""
+    form = page.forms["book"]
+    return page.visitor.post(urljoin(page.url, form.action), form.fields | fields)
+
+
 def of_request(stage: Stage, name: str = "R-1") -> list[Visit]:
     with stage.store.read() as tx:
         return tx.visits.search(request=RequestId(name))
@@ -128,3 +137,387 @@ def test_days_then_times_then_the_form_then_the_visit(stage: Stage, client: Visi
     entry = client.fetch("GET", after.url + "/visit.ics")
     (event,) = Calendar.from_ical(entry.content).walk("VEVENT")
     assert event.decoded("DTSTART") == visit.interval.start
+
+
+def test_the_form_of_an_agent_s_own_question_asks_and_keeps(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage))
+    after = page.press("book", answer_1="B-12", answer_2="Mi hija\r\ny yo", phone="9 1234 5678", tax_id="12345678-5")
+    assert after.status == 200
+    (visit,) = of_request(stage)
+    assert visit.answers == (Answer(question=UNIT, answer="B-12"), Answer(question=WHO, answer="Mi hija\ny yo"))
+    assert (visit.contact.phone, visit.contact.tax_id) == ("+56912345678", "12345678-5")
+    assert visit.dwelling is not None and visit.dwelling.id == "Casa 12"
+    assert "tax_id" not in after.forms and "12345678-5" not in after.answer.text
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "booked"),
+    [
+        ("es", "Elija una hora para su visita", "Su visita está reservada"),
+        ("it", "Scelga un orario per la Sua visita", "La Sua visita è prenotata"),
+        ("en", "Choose a time for your visit", "Your visit is booked"),
+        ("de", "Wählen Sie eine Zeit für Ihren Besuch", "Ihr Besuch ist gebucht"),
+    ],
+)
+def test_every_step_speaks_the_language_that_was_chosen(
+    stage: Stage, client: Visitor, language: str, words: str, booked: str
+) -> None:
+    page = client.get(f"{invite(stage)}?lang={language}")
+    assert words in page.text and page.answer.headers["Content-Language"].startswith(language)
+    page = page.follow(next(path for path in page.links if "day=2026-05-12" in path))
+    page = page.follow(next(path for path in page.links if "start=2026-05-12T10" in path))
+    wrong = page.press("book")
+    assert wrong.status == 422
+    after = wrong.press("book", answer_1="B-12")
+    assert booked in after.text and after.url.endswith(f"lang={language}")
+
+
+# --- what is typed --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    typed = {"name": " ", "email": "eva@", "phone": "*21*5#", "answer_1": "", "answer_2": "yo", "property": "7"}
+    wrong = page.press("book", **typed)
+    assert wrong.status == 422 and wrong.text.startswith("Please correct")
+    text = wrong.answer.text
+    for name in ("name", "email", "phone", "answer_1"):
+        assert f'href="#{name}"' in text, "the summary leads to the field"
+        field = re.search(f'<(input|textarea)[^>]*id="{name}"[^>]*>', text)
+        assert field is not None and 'aria-invalid="true"' in field[0]
+        assert f'aria-describedby="{name}-error"' in field[0]
+        assert wrong.texts[f"{name}-error"]
+    fields = wrong.forms["book"].fields
+    assert {name: fields[name] for name in typed} == typed
+    assert "answer_2-error" not in wrong.texts and "tax_id-error" not in wrong.texts
+    assert stage.visits() == []
+    right = wrong.press("book", name="Eva Díaz", email="eva@example.com", phone="", answer_1="7")
+    assert right.status == 200 and "Your visit is booked" in right.text
+
+
+def test_too_much_is_refused_in_words(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage))
+    wrong = page.press("book", answer_1="x" * 1_001)
+    assert wrong.status == 422 and "1000 characters" in wrong.texts["answer_1-error"]
+    assert len(wrong.forms["book"].fields["answer_1"]) == 1_001
+    assert of_request(stage) == []
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "{{7*7}} ${7*7} %s%n {0.__class__}",
+    '"><script>alert(1)</script>',
+    "a\u202egnp.exe",
+    "Eva\r\nBcc: x@example.com",
+    "</textarea><b>",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_strangers_type_is_text(stage: Stage, client: Visitor, text: str) -> None:
+    page = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    wrong = page.press("book", name=text, email="no", answer_1=text)
+    for found in (wrong, wrong.press("book", name=text, email="eva@example.com", answer_1=text, property=text)):
+        source = found.answer.text
+        assert "<img src=x" not in source and "<script" not in source and "<b>" not in source
+        assert "49" not in re.sub(r"[0-9a-f-]{20,}|value=\"[^\"]*\"", "", source)
+    (visit,) = stage.visits()
+    assert "\u202e" not in visit.contact.name and "\n" not in visit.contact.name
+
+
+def test_fields_that_nobody_asked_for_change_nothing(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage))
+    page.press("book", answer_1="1", name="Mallory", email="m@example.com", property="Otra", role="admin", host="beto")
+    (visit,) = of_request(stage)
+    assert (visit.contact.name, visit.contact.email) == ("Eva Díaz", "eva@example.com")
+    assert visit.dwelling is not None and visit.dwelling.id == "Casa 12", "the property of a request is locked"
+
+
+def test_a_property_that_is_not_locked_may_be_corrected(tmp_path: Path, client: Visitor) -> None:
+    found = people()
+    casas = replace(found.projects[town.CASAS], lock_property=False)
+    with staged(tmp_path, found=replace(found, projects={**found.projects, town.CASAS: casas})) as stage:
+        page = chosen(stage, client, invite(stage))
+        assert page.forms["book"].fields["property"] == "Casa 12"
+        page.press("book", answer_1="1", property="Casa 21")
+        (visit,) = of_request(stage)
+        assert visit.dwelling is not None and visit.dwelling.id == "Casa 21"
+
+
+# --- one visit ------------------------------------------------------------------------------------------------------
+
+
+def test_a_double_click_is_one_visit(stage: Stage, client: Visitor) -> None:
+    form = chosen(stage, client, invite(stage)).forms["book"]
+    fields = form.fields | ANSWERS
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: Visitor().post(stage.url + form.action, fields), range(2)))
+    assert [page.status for page in found] == [200, 200]
+    assert all("Your visit is booked" in page.text for page in found)
+    assert len(of_request(stage)) == 1
+
+
+def test_two_tabs_and_the_back_button_are_one_visit(stage: Stage, client: Visitor) -> None:
+    url = invite(stage)
+    first, second = chosen(stage, client, url), chosen(stage, client, url, "2026-05-13T11:00:00-04:00")
+    assert "Your visit is booked" in first.press("book", answer_1="B-1").text
+    for late in (second, first):
+        after = late.press("book", answer_1="B-2")
+        assert "Your visit is booked" in after.text and "Tuesday, May 12" in after.text and "B-1" in after.text
+    (visit,) = of_request(stage)
+    assert visit.version == 1
+    assert "Your visit is booked" in client.get(url).text, "the link shows what it led to"
+
+
+def test_two_tabs_at_the_same_moment_are_one_visit(stage: Stage, client: Visitor) -> None:
+    """The page was read before the other tab booked; the transaction looks again."""
+    url = invite(stage)
+    forms = [chosen(stage, client, url, f"2026-05-1{day}T10:00:00-04:00").forms["book"] for day in (2, 3, 4, 5)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda form: Visitor().post(stage.url + form.action, form.fields | ANSWERS), forms))
+    assert {page.status for page in found} == {200}
+    assert len(of_request(stage)) == 1
+
+
+def test_a_double_click_on_a_public_page_is_one_visit_and_two_people_are_two(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    said = {"name": "Eva", "email": "eva@example.com", "answer_1": "1"}
+    first, second = page.press("book", **said), page.press("book", **said)
+    assert first.url == second.url and f"/b/{OPEN}" not in first.url, "a page of one's own"
+    assert len(stage.visits()) == 1
+    other = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    assert other.press("book", **said | {"name": "Luis", "email": "luis@example.com"}).url != first.url
+    assert len(stage.visits()) == 2, "both hosts are free"
+
+
+def test_a_visit_that_came_another_way_is_shown_and_managed(stage: Stage, client: Visitor) -> None:
+    url = invite(stage)
+    stage.api.post(
+        "/api/visits", {"request": "R-1", "start": TEN, "contact": {"name": "Eva", "email": "e@example.com"}}
+    )
+    page = client.get(url)
+    assert "Your visit is booked" in page.text and "manage" in page.forms
+    after = page.press("manage")
+    assert "/v/" in after.url and after.status == 200
+    assert "manage" in client.get(url).links, "now there is an address"
+
+
+def test_fifty_clients_at_one_time_of_one_host_make_one_visit(tmp_path: Path) -> None:
+    found = people()
+    casas = replace(found.projects[town.CASAS], team=(AgentId("ana"),))
+    with staged(tmp_path, found=replace(found, projects={**found.projects, town.CASAS: casas})) as stage:
+        forms = [chosen(stage, Visitor(), invite(stage, f"R-{number}")).forms["book"] for number in range(50)]
+
+        def send(number: int) -> Page:
+            form = forms[number]
+            return Visitor().post(stage.url + form.action, form.fields | {"answer_1": f"B-{number}"})
+
+        with ThreadPoolExecutor(50) as pool:
+            pages = list(pool.map(send, range(50)))
+        assert sorted(page.status for page in pages) == [200] + [409] * 49
+        assert len(stage.visits()) == 1
+        for number, page in enumerate(pages):
+            if page.status == 409:
+                form = page.forms["book"]
+                assert len(form.choices["start"]) == 5 and form.fields["answer_1"] == f"B-{number}"
+
+
+# --- a time that has gone -------------------------------------------------------------------------------------------
+
+
+def test_a_time_that_has_gone_leads_to_the_nearest_and_keeps_what_was_typed(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    for host in ("ana", "beto"):
+        stage.book(TEN, host=host)
+    said = {"name": "Eva Díaz", "email": "eva@example.com", "answer_1": "B-12", "answer_2": "yo"}
+    lost = page.press("book", **said)
+    assert lost.status == 409 and lost.text.startswith("This time is no longer free")
+    form = lost.forms["book"]
+    near = [f"2026-05-12T{time}:00-04:00" for time in ("09:00", "09:30", "10:30", "11:00", "11:30")]
+    assert form.choices["start"] == near
+    assert {name: form.fields[name] for name in said} == said
+    none = take(lost)
+    assert none.status == 422 and none.texts["said"] == "Please choose one of the times."
+    assert none.forms["book"].fields["answer_1"] == "B-12"
+    other = none.press("book", day="2026-05-14")
+    assert other.status == 200 and other.forms["book"].choices["start"][0] == "2026-05-14T09:00:00-04:00"
+    assert {name: other.forms["book"].fields[name] for name in said} == said
+    after = take(other, start="2026-05-14T09:00:00-04:00")
+    assert after.status == 200 and "Thursday, May 14" in after.text and "B-12" in after.text
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["2026-05-04T10:00:00-04:00", "2026-05-12T10:07:00-04:00", "2026-05-17T10:00:00-04:00", "2099-05-12T10:00:00Z"],
+)
+def test_a_time_that_is_not_offered_is_answered_with_others(stage: Stage, client: Visitor, start: str) -> None:
+    url = invite(stage)
+    page = client.get(url + "?start=" + start)
+    assert page.status == 409 and len(page.forms["book"].choices["start"]) == 5
+    right = chosen(stage, client, url)
+    assert right.press("book", start=start, answer_1="1").status == 409
+    assert of_request(stage) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["?start=x", "?start=2026-05-12T10:00:00", "?day=x", "?day=1999-01-01", "?start=&day="]
+)
+def test_an_address_that_makes_no_sense_shows_the_times(stage: Stage, client: Visitor, query: str) -> None:
+    page = client.get(invite(stage) + query)
+    assert page.status == 200 and page.texts["times"]
+
+
+def test_nothing_free_says_so_and_whom_to_write_to(stage: Stage, client: Visitor) -> None:
+    url = invite(stage)
+    stage.clock.advance(timedelta(hours=1))  # nobody's calendar was read since: it is not known who is free
+    page = client.get(url)
+    assert page.status == 200 and "There is no free time" in page.texts["none"]
+    assert "beto@a.example" in page.texts["contact"]
+
+
+# --- lost and cancelled visits --------------------------------------------------------------------------------------
+
+
+def booked(stage: Stage, **changes: Any) -> Visit:
+    return stage.visit(stage.book(TEN, **changes)["id"])
+
+
+def test_a_lost_booking_moves_to_the_time_that_is_chosen(stage: Stage, client: Visitor) -> None:
+    visit = booked(stage, property={"id": "12", "name": "Casa 12"})
+    why = Conflict(reason=ConflictReason.SLOT_TAKEN, since=stage.clock.now())
+    lost = kept(stage, replace(visit, state=VisitState.CONFLICT, holds=False, conflict=why))
+    page = client.get(rebook(stage, lost))
+    assert "could not be kept" in page.texts["lost"]
+    form = chosen(stage, client, page.url, "2026-05-13T09:00:00-04:00")
+    assert set(form.forms["book"].fields) == {"form", "start"}, "everything else is known"
+    for _ in range(2):
+        assert "Your visit is booked" in form.press("book").text
+    now = stage.visit(visit.id)
+    assert (now.state, now.holds, now.version) == (VisitState.CONFIRMED, True, lost.version + 1)
+    assert now.interval.start == datetime(2026, 5, 13, 13, tzinfo=UTC)
+    assert (now.answers, now.contact, now.source) == (visit.answers, visit.contact, visit.source)
+    assert len(stage.visits()) == 1
+
+
+def test_a_cancelled_visit_is_booked_anew_once_with_what_was_known(stage: Stage, client: Visitor) -> None:
+    visit = booked(stage, answers=[{"question": UNIT, "answer": "B-12"}])
+    cancelled(stage, visit.id)
+    url = rebook(stage, visit)
+    tabs = [chosen(stage, client, url, f"2026-05-1{day}T10:00:00-04:00") for day in (3, 4)]
+    assert tabs[0].forms["book"].fields["answer_1"] == "B-12" and "email" not in tabs[0].forms["book"].fields
+    assert [len({page.press("book").url for page in tabs})] == [1]
+    new = [one for one in stage.visits() if one.active]
+    assert len(new) == 1 and new[0].id != visit.id and new[0].contact == visit.contact
+    cancelled(stage, new[0].id)
+    again = chosen(stage, client, url, "2026-05-15T10:00:00-04:00").press("book")
+    assert "Friday, May 15" in again.text
+    assert len([one for one in stage.visits() if one.active]) == 1
+
+
+# --- approval -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("holds", "words"), [(True, "The time is kept for you until"), (False, "not kept for you")])
+def test_a_visit_that_must_be_approved_says_whether_the_time_is_kept(
+    tmp_path: Path, client: Visitor, holds: bool, words: str
+) -> None:
+    with staged(tmp_path, found=people(approval=True, pending_holds=holds)) as stage:
+        page = chosen(stage, client, invite(stage))
+        assert "24 hours" in page.texts["approval"]
+        after = page.press("book", answer_1="1")
+        assert "waits for approval" in after.text and words in after.texts["state"]
+        (visit,) = of_request(stage)
+        assert (visit.state, visit.holds) == (VisitState.PENDING, holds)
+
+
+# --- who may come ---------------------------------------------------------------------------------------------------
+
+
+def test_links_that_open_nothing_look_alike(stage: Stage, client: Visitor) -> None:
+    url = invite(stage)
+    token = url.rpartition("/")[2]
+    visit = booked(stage)
+    manage = stage.store.write(lambda tx: visit_url(stage.ctx, tx, visit)).rpartition("/")[2]
+    wrong = ["x", token + "x", token[:-1], token.swapcase(), manage, "casas", "torre", "cerrado", "ABIERTO"]
+    pages = [client.get(f"{stage.url}/b/{one}") for one in wrong]
+    stage.clock.advance(timedelta(days=31))
+    pages.append(client.get(url))
+    assert {page.status for page in pages} == {404}
+    assert len({page.answer.text for page in pages}) == 1 and CLOSED in pages[0].text
+
+
+def test_the_public_page_is_there_only_where_it_was_opened(stage: Stage, client: Visitor) -> None:
+    page = client.get(f"{stage.url}/b/{OPEN}")
+    assert page.status == 200 and "<img" not in page.answer.text, "a picture without TLS is not shown"
+    assert client.get(f"{stage.url}/b/{town.CASAS}").status == 404
+
+
+def test_a_project_that_takes_no_bookings_says_so(stage: Stage, client: Visitor) -> None:
+    url = invite(stage)
+    found = stage.ctx.directory
+    shut = {one.id: replace(one, activation=Activation.OFF) for one in found.projects.values()}
+    object.__setattr__(stage.ctx, "directory", replace(found, projects=shut))
+    for address in (url, f"{stage.url}/b/{OPEN}"):
+        page = client.get(address)
+        assert page.status == 200 and "No visits can be booked" in page.text and "beto@a.example" in page.text
+
+
+def test_looking_changes_nothing(stage: Stage, client: Visitor) -> None:
+    url = invite(stage)
+    stage.take_work()
+    for method in ("GET", "HEAD"):
+        for query in ("", "?start=" + TEN, "?day=2026-05-12"):
+            answer = client.fetch(method, url + query)
+            assert answer.status_code == 200 and answer.headers["Referrer-Policy"] == "no-referrer"
+            assert answer.headers["Cache-Control"] == "no-store"
+    assert client.fetch("GET", url + "/visit.ics").status_code == 404, "there is no visit yet"
+    assert stage.visits() == [] and stage.take_work() == set()
+
+
+def test_a_form_that_is_none_of_ours_books_nothing_and_loses_nothing(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage))
+    form = page.forms["book"]
+    again = page
+    for token in ("", "x.1.y", form.fields["form"] + "0"):
+        again = client.post(stage.url + form.action, form.fields | {"form": token, "answer_1": "B-12"})
+        assert again.status == 400 and again.forms["book"].fields["answer_1"] == "B-12"
+        assert again.forms["book"].fields["start"] == TEN
+    stage.clock.advance(timedelta(minutes=20))
+    assert again.press("book").status == 200
+    foreign = client.fetch("POST", page.url, data=form.fields, headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+    for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain"):
+        sent = client.fetch("POST", page.url, data=b"{}", headers={"Content-Type": kind})
+        assert sent.status_code == 415
+    assert len(of_request(stage)) == 1
+
+
+def test_a_form_left_open_over_night_books_nothing_and_loses_nothing(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage), "2026-05-13T10:00:00-04:00")
+    stage.clock.advance(timedelta(hours=13))
+    again = page.press("book", answer_1="B-12")
+    assert again.status in (400, 409) and again.forms["book"].fields["answer_1"] == "B-12"
+    assert of_request(stage) == []
+
+
+def test_a_link_that_is_hammered_is_slowed_down(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage))
+    statuses = [page.press("book").status for _ in range(31)]
+    assert statuses == [422] * 30 + [429]
+
+
+# --- clock changes --------------------------------------------------------------------------------------------------
+
+
+def test_times_follow_the_wall_clock_over_a_change_of_the_clock(tmp_path: Path, client: Visitor) -> None:
+    """Chile goes from -04:00 to -03:00 on 2026-09-06: nine o'clock stays nine o'clock."""
+    with staged(tmp_path, found=people()) as stage:
+        stage.clock.advance(datetime(2026, 9, 3, 12, tzinfo=UTC) - stage.clock.now())
+        read = [ref.id for ref in stage.ctx.directory.calendars()]
+        stage.store.write(lambda tx: tx.calendars.fresh(read, stage.clock.now()))
+        url = invite(stage)
+        for day, offset in (("2026-09-04", "-04:00"), ("2026-09-07", "-03:00")):
+            page = client.get(f"{url}?day={day}")
+            first = next(path for path in page.links if "start=" in path)
+            assert first.endswith(f"start={day}T09%3A00%3A00{offset.replace(':', '%3A')}")
+            assert page.follow(first).forms["book"].fields["start"] == f"{day}T09:00:00{offset}"
