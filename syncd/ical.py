@@ -5,9 +5,10 @@ Whatever a client typed is text here, nothing else: one escaper, folded lines, n
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCalAddress
 
 from syncd.core.publish import EventDraft
 
@@ -40,6 +41,44 @@ def feed_text(entries: Iterable[EventDraft], *, name: str, stamp: datetime) -> b
     """Return a read-only feed of entries, in order of time, under a name that people see."""
     ordered = sorted(entries, key=lambda draft: (draft.interval, draft.uid))
     return _text([_event(draft, stamp) for draft in ordered], name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Somebody on an invitation, by name and mail address."""
+
+    name: str
+    address: str
+
+
+def invitation_text(
+    draft: EventDraft, *, method: str, sequence: int, stamp: datetime, organizer: Party, attendee: Party
+) -> str:
+    """Return an iTIP object (RFC 5546) for one entry: REQUEST puts or updates it, CANCEL takes it away.
+
+    The same entry keeps its UID; `sequence` must grow with every change. It bears none of our own marks.
+    """
+    event = _event(draft, stamp)
+    for name in _marks(draft):
+        del event[name]
+    event.add("sequence", sequence)
+    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
+    event.add("organizer", _address(organizer))
+    invited = _address(attendee)
+    invited.params["ROLE"] = "REQ-PARTICIPANT"
+    invited.params["PARTSTAT"] = "NEEDS-ACTION"
+    invited.params["RSVP"] = "FALSE"
+    event.add("attendee", invited)
+    return _text([event], method=method).decode()
+
+
+def _address(party: Party) -> vCalAddress:
+    """Return a mail address with a name that cannot leave its quotes (RFC 5545 3.2)."""
+    address = vCalAddress(f"mailto:{one_line(party.address)}")
+    name = re.sub(r'["^]', "'", one_line(party.name))
+    if name:
+        address.params["CN"] = name
+    return address
 
 
 def one_line(text: str) -> str:
@@ -82,10 +121,13 @@ def _marks(draft: EventDraft) -> dict[str, str]:
     return {name: re.sub(r"[,;\\]", "-", one_line(value)) for name, value in marks.items()}
 
 
-def _text(events: list[Event], name: str = "") -> bytes:
+def _text(events: list[Event], name: str = "", method: str = "") -> bytes:
     calendar = Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
+    if method:
+        calendar.add("calscale", "GREGORIAN")
+        calendar.add("method", method)
     if name:
         calendar.add("x-wr-calname", one_line(name))
     for event in events:

@@ -340,4 +340,5 @@ class ConnectorSpec:
     changes: Callable[[AccountId, Any, Environment], Changes] | None = None
     messenger: Callable[[AccountId, Any, Environment], Messenger] | None = None
     reports: Reporter | None = None
+    sender: Callable[[Any], str] | None = None  # settings -> the mail address that messages come from
     sign_in: Callable[[AccountId, Any, Environment, Callable[[str], None]], None] | None = None  # …, tells the person

@@ -14,6 +14,7 @@ from syncd.core import limits
 from syncd.core.directory import Activation
 from syncd.core.event_type import Window
 from syncd.core.routing import name_key
+from syncd.messages.own import faults_of
 
 EMBEDDED: Final = "embedded"
 ROLES: Final = ("standard", "urgent", "long", "out_of_warranty")
@@ -320,6 +321,15 @@ def _messages(document: Document) -> Iterator[Problem]:
             yield from named(path, kind, document.names("event_types"), "event type")
         for place, project in enumerate(message.projects or []):
             yield from named(("messages", number, "projects", place), project, document.names("projects"), "project")
+        for key, template in (("subject", message.subject), ("text", message.text)):
+            yield from _template(("messages", number, key), template or "")
+
+
+def _template(path: Path, template: str) -> Iterator[Problem]:
+    """Fill a message's own words with a sample, and yield what is wrong with them."""
+    for fault in faults_of(template) if template else []:
+        place = f"line {fault.line} of it: " if "\n" in template else ""
+        yield Problem(path, f"{place}{fault.text}")
 
 
 def _travel(document: Document) -> Iterator[Problem]:

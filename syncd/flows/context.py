@@ -47,6 +47,7 @@ class AccountParts:
     changes: Callable[[], Changes] | None = None
     messenger: Callable[[], Messenger] | None = None
     reports: Callable[[Call], Sequence[Report]] | None = None
+    sender: str = ""  # the mail address that messages of this account come from
     signs_in: bool = False  # somebody signs in with `syncd auth`
 
 

@@ -15,6 +15,7 @@ from syncd.config import Config
 from syncd.config.state import Unsafe, derive, make_secret, prepare_folder, read_secret, read_signed_id, sign_id
 from syncd.core.ids import AccountId
 from syncd.errors import ConfigError, StoreError
+from syncd.flows.compose import compose
 from syncd.flows.context import Context
 from syncd.flows.sealed import SealedTokens
 from syncd.flows.sign_in import Passwords
@@ -172,6 +173,7 @@ class Installation:
             public_url=config.daemon.public_url,
             link_key=self.link_key,
             tokens=self._tokens,
+            compose=compose,
             request_token=lambda request: sign_id(self._key("requests"), request),
             read_request_token=lambda token: read_signed_id(self._key("requests"), token),
         )

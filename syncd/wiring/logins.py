@@ -27,6 +27,7 @@ from syncd.ports import (
     Environment,
     Home,
     Hook,
+    Messenger,
     Push,
     Scheduler,
 )
@@ -156,6 +157,7 @@ class Logins:
         scheduler: Callable[[], Scheduler] | None = partial(spec.scheduler, *args) if spec.scheduler else None
         push: Callable[[], Push] | None = partial(spec.push, *args) if spec.push else None
         changes: Callable[[], Changes] | None = partial(spec.changes, *args) if spec.changes else None
+        messenger: Callable[[], Messenger] | None = partial(spec.messenger, *args) if spec.messenger else None
         return AccountParts(
             id=login.id,
             kind=spec.kind,
@@ -169,6 +171,9 @@ class Logins:
             watch=self._for_calendars(login, spec.watch),
             free_busy=self._for_calendars(login, spec.free_busy),
             changes=changes and once(changes),
+            messenger=messenger and once(messenger),
+            reports=partial(spec.reports, login.id, login.settings) if spec.reports else None,
+            sender=spec.sender(login.settings) if spec.sender else "",
             signs_in=spec.sign_in is not None,
         )
 

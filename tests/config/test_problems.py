@@ -193,6 +193,8 @@ def test_collective_is_for_teams_of_one(team: str, right: bool) -> None:
         ('[[messages]]\nkind = "reminder"\nwhen = "1d before booking"', "messages[0].when"),
         ('[[messages]]\nkind = "reminder"\nwhen = "8:00 on the day"', "messages[0].when"),
         ('[[messages]]\nkind = "reminder"\nto = ["boss"]', "messages[0].to[0]"),
+        ('[[messages]]\nkind = "reminder"\nsubject = "{{ nombre_del_event }}"', "messages[0].subject"),
+        ('[[messages]]\nkind = "reminder"\ntext = "{% for x in lugar %}{% endfor %}"', "messages[0].text"),
         ('[[rules]]\nevent_type = "long"\nprojects = ["x"]', "rules[1].projects[0]"),
         ('[api]\ntokens = { "a b" = "x" }', 'api.tokens."a b"'),
         ('[api]\ntokens = { a = "x y" }', "api.tokens.a"),
