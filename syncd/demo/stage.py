@@ -181,6 +181,7 @@ class Stage:
         """What a person may open now."""
         return [
             ("Daemon", f"{self.url}/"),
+            ("Booking page of Torre Sur", f"{self.url}/b/torre"),
             ("API description", f"{self.url}/api/openapi.json"),
             ("Health and readiness", f"{self.url}/readyz"),
             ("Ana's calendar (CalDAV)", f"{self.url}/dav/ana/visits/   user ana, password {self.password}"),
@@ -320,5 +321,8 @@ account = "calendly"
 name = "Torre Sur"
 address = "Av. del Mar 1200, Viña del Mar"
 team = ["ana", "bruno", "carla"]
+responsible = "carla"
 event_types = {{ standard = "visita" }}
+public_page = true
+facts = [{{ label = "Entrega", value = "2027" }}]
 """

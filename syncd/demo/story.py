@@ -1,6 +1,7 @@
 """The scenes of the demo. Each does what people would do, and looks for the result where people would see it: in
 the calendars."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,21 @@ def workday(after_days: int) -> datetime:
     while day.weekday() > 4:
         day += timedelta(days=1)
     return day.replace(hour=11, minute=0, second=0, microsecond=0)
+
+
+class BookingPage:
+    """A client's browser on one booking page, without scripts."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def form(self, start: str) -> dict[str, str]:
+        """Open the form for one time and return its hidden fields."""
+        page = requests.get(self.url, params={"start": start, "lang": "es"}, timeout=20).text
+        return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+
+    def send(self, fields: dict[str, str]) -> requests.Response:
+        return requests.post(self.url, params={"lang": "es"}, data=fields, timeout=20)
 
 
 class Story:
@@ -176,6 +192,44 @@ def personal_event(story: Story) -> None:
     story.tell.check("the history says why", any("busy" in one["note"] for one in history))
 
 
+def own_page(story: Story) -> None:
+    story.tell.scene("Rosa books on our own page; Luis had it open for the same time")
+    at = workday(13).isoformat(timespec="seconds")
+    pages = {client: _page_of(story, client) for client in ("Rosa", "Luis")}
+    forms = {client: page.form(start=at) for client, page in pages.items()}
+    first = pages["Rosa"].send(forms["Rosa"] | {"answer_1": "P-1"})
+    story.tell.check("she sees her visit", first.status_code == 200 and "Su visita está reservada" in first.text)
+    story.tell.until("it stands in one calendar", lambda: len(story.everywhere("P-1")) == 1)
+    again = pages["Rosa"].send(forms["Rosa"] | {"answer_1": "P-1"})
+    visits = story.visits(project="torre")
+    mine = [one for one in visits if one["request"] == "demo-page-Rosa"]
+    story.tell.check("pressed twice, it is one visit", again.status_code == 200 and len(mine) == 1)
+    for unit in ("P-2", "P-3"):  # the two colleagues who were free as well
+        _fill(story, at, unit)
+    lost = pages["Luis"].send(forms["Luis"] | {"answer_1": "P-4"})
+    others = re.findall(r'type="radio" name="start" value="([^"]+)"', lost.text)
+    story.tell.check(
+        f"Luis is told that it has gone, with {len(others)} times near it, and what he wrote is still there",
+        lost.status_code == 409 and len(others) == 5 and "P-4" in lost.text,
+    )
+    taken = pages["Luis"].send(forms["Luis"] | {"answer_1": "P-4", "start": others[0]})
+    story.tell.check("he takes the first of them", "Su visita está reservada" in taken.text)
+
+
+def _page_of(story: Story, client: str) -> BookingPage:
+    """Hand a request in for a project that has no outside scheduler, and open the link that comes back."""
+    contact = {"name": client, "email": PEOPLE[client]}
+    answer = story.stage.api("POST", "/api/requests", id=f"demo-page-{client}", project="torre", contact=contact)
+    return BookingPage(answer.json()["booking_url"])
+
+
+def _fill(story: Story, at: str, unit: str) -> None:
+    answers = [{"question": QUESTION, "answer": unit}]
+    contact = {"name": unit, "email": f"{unit}@example.com"}
+    answer = story.stage.api("POST", "/api/visits", project="torre", start=at, contact=contact, answers=answers)
+    story.tell.check(f"a colleague's visit takes the same time ({unit})", answer.status_code == 201)
+
+
 def killing(story: Story) -> None:
     story.tell.scene("kill -9 while six bookings arrive")
     starts = [story.day + timedelta(days=7, minutes=30 * n) for n in range(6)]
@@ -217,5 +271,6 @@ STEPS: tuple[Callable[[Story], None], ...] = (
     personal_event,
     killing,
     cancelling,
+    own_page,
     quiet,
 )
