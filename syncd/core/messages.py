@@ -50,7 +50,7 @@ TASKS = frozenset({"unconfirmed_task", "no_show_task"})
 NO_SHOW = frozenset({"no_show_follow_up", "no_show_task"})
 ASKS = frozenset({"confirmation_request", "unconfirmed_task"})
 TELLS_TIME = frozenset({"booking_info", "update", "confirmation_request", "reminder", "no_show_follow_up"})
-PRESSING = frozenset({"update", "cancellation", "rebook_link"})  # of use only some time before the visit
+PRESSING = frozenset({"update", "cancellation"})  # of use only some time before the visit
 TASK_AFTER = timedelta(minutes=10)  # from the follow-up to the task to call, so long may an answer take
 
 
@@ -168,9 +168,14 @@ def useless_at(kind: str, visit: Visit | None, created_at: datetime) -> datetime
             return max(start, created_at + DAY)
 
 
-def wait_for_morning(kind: str, quiet_end: datetime, useless: datetime) -> bool:
-    """Tell whether a message may wait until the quiet hours end; what would then be too late disturbs (C19)."""
-    return quiet_end + (HOUR if kind in PRESSING else timedelta(0)) < useless
+def waits_for_morning(kind: str, quiet_end: datetime, useless: datetime, start: datetime | None) -> bool:
+    """Tell whether a message may wait until the quiet hours end: not where it would then be too late (C19).
+
+    Whoever is to set out for `start` must hear an hour before that the visit moved or is off.
+    """
+    if kind in PRESSING and start is not None:
+        return quiet_end + HOUR <= start
+    return quiet_end < useless
 
 
 # --- the plan -------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from syncd.core.messages import (
     quiet_until,
     rule_of,
     useless_at,
-    wait_for_morning,
+    waits_for_morning,
 )
 from syncd.core.visit import Attendance, ClientConfirmation, Visit, VisitState
 from syncd.flows.context import Context
@@ -84,7 +84,7 @@ def verdict_of(ctx: Context, tx: Tx, notice: Notice, now: datetime) -> Verdict:
     if now >= useless:
         return Skip("too_late")
     quiet = _quiet(ctx, notice, visit, now)
-    if quiet is not None and wait_for_morning(notice.kind, quiet, useless):
+    if quiet is not None and waits_for_morning(notice.kind, quiet, useless, _start_ahead(notice, visit, now)):
         return Wait(quiet)
     return _way(ctx, tx, notice, rule, person_of(ctx, notice, visit))
 
@@ -134,6 +134,14 @@ def _quiet(ctx: Context, notice: Notice, visit: Visit | None, now: datetime) -> 
     if notice.to.startswith("agent:"):
         return None
     return quiet_until(now, ctx.directory.quiet_hours, visit.time_zone if visit else ctx.directory.time_zone)
+
+
+def _start_ahead(notice: Notice, visit: Visit | None, now: datetime) -> datetime | None:
+    """Return the start that somebody may set out for: of the visit, or the one it had; None once it is past."""
+    was = (notice.body or {}).get("was")
+    starts = [visit.interval.start] if visit is not None else []
+    starts += [datetime.fromisoformat(was)] if was else []
+    return min((one for one in starts if one > now), default=None)
 
 
 # --- whom and how ---------------------------------------------------------------------------------------------------

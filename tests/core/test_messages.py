@@ -23,7 +23,7 @@ from syncd.core.messages import (
     rule_of,
     rules_of,
     unconfirmed_release_at,
-    wait_for_morning,
+    waits_for_morning,
 )
 from syncd.core.visit import Attendance, ClientConfirmation, Contact, Source, Visit, VisitState
 
@@ -253,10 +253,21 @@ def test_whoever_waited_for_the_end_of_quiet_hours_need_not_wait_again(moment: d
         assert quiet_until(until, (a, b), ZONE) is None
 
 
-def test_what_would_be_too_late_in_the_morning_does_not_wait() -> None:
-    assert wait_for_morning("reminder", local(12, 8), local(12, 8, 30))
-    assert not wait_for_morning("cancellation", local(12, 8), local(12, 8, 30))
-    assert not wait_for_morning("reminder", local(12, 8), local(12, 7))
+@pytest.mark.parametrize(
+    ("kind", "useless", "start", "waits"),
+    [
+        ("reminder", local(12, 8, 30), None, True),
+        ("reminder", local(12, 7), None, False),
+        ("cancellation", local(14, 0), local(12, 8, 30), False),
+        ("cancellation", local(14, 0), local(12, 9), True),
+        ("cancellation", local(14, 0), None, True),
+        ("update", local(12, 20), local(12, 8, 30), False),
+    ],
+)
+def test_what_would_be_too_late_in_the_morning_does_not_wait(
+    kind: str, useless: datetime, start: datetime | None, waits: bool
+) -> None:
+    assert waits_for_morning(kind, local(12, 8), useless, start) is waits
 
 
 # --- marks and releases ---------------------------------------------------------------------------------------------

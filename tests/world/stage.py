@@ -21,6 +21,7 @@ from connectors.memory import (
 from syncd import runner
 from syncd.core.directory import CalendarRef, Directory
 from syncd.core.ids import AccountId, AgentId, VisitId
+from syncd.core.letter import Channel
 from syncd.core.visit import Contact, Slot, Visit
 from syncd.flows.book import Booking
 from syncd.flows.context import AccountParts, Context
@@ -30,6 +31,7 @@ from syncd.store.visits import Cause
 from syncd.web.counts import Counts
 from syncd.web.hooks import Hooks
 from tests.world import town
+from tests.world.carrier import Carrier, plain_words
 from tests.world.clock import VirtualClock
 from tests.world.crash import Reaper
 
@@ -57,6 +59,7 @@ class Stage:
         self.outside.applied = lambda call: self.reaper("C18")
         self.store = store or open_store(":memory:", self.clock, inline=True)
         self.counts = Counts()
+        self.carriers: dict[AccountId, Carrier] = {}
         self.ctx = self._context(directory or town.directory())
         self.hooks = Hooks(lambda: self.ctx, self.counts)
         self.answers: list[int] = []
@@ -80,6 +83,7 @@ class Stage:
             generation="g",
             public_url=PUBLIC,
             crashpoint=self.reaper,
+            compose=plain_words,
         )
 
     def _accounts(self, directory: Directory) -> dict[AccountId, AccountParts]:
@@ -103,7 +107,18 @@ class Stage:
             push=partial(MemoryPush, self.outside, town.SCHEDULER, PUBLIC),
             hook=partial(hook, town.SCHEDULER, SETTINGS),
         )
-        return parts
+        return parts | {account: self._parts_of(account) for account in self.carriers}
+
+    def _parts_of(self, account: AccountId) -> AccountParts:
+        return AccountParts(id=account, kind="memory", provider=account, messenger=lambda: self.carriers[account])
+
+    def carrier(self, channel: str) -> Carrier:
+        """Let the installation have an account that carries messages over a channel, and return its service."""
+        account = AccountId(f"by-{channel}")
+        made = Carrier(Channel(channel), self.clock, reached=self.reaper)
+        self.carriers[account] = made
+        self.ctx.accounts[account] = self._parts_of(account)
+        return made
 
     # -- people and places
 
