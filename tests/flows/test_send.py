@@ -466,7 +466,7 @@ def test_a_message_that_cannot_be_written_holds_up_nobody_behind_it() -> None:
 def report(stage: Stage, remote_id: str, state: Sent) -> int:
     now = stage.clock.now()
     told = [Report(remote_id=remote_id, state=state, at=now)]
-    return stage.store.write(lambda tx: receipts.note_reports(tx, next(iter(stage.carriers)), told, now))
+    return stage.store.write(lambda tx: receipts.note_reports(stage.ctx, tx, next(iter(stage.carriers)), told, now))
 
 
 def test_reports_only_go_forward() -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 POINTS = tuple(f"C{number}" for number in range(1, 23))
+MESSAGE_POINTS = tuple(f"M{number}" for number in range(1, 7))
 
 
 class Death(BaseException):
