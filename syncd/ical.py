@@ -86,6 +86,11 @@ def one_line(text: str) -> str:
     return " ".join(_UNSEEN.sub("", _BREAK.sub(" ", text)).replace("\t", " ").split())
 
 
+def visible(text: str) -> str:
+    """Return text without controls and marks that turn the reading direction; its lines stay as they are."""
+    return _UNSEEN.sub("", text)
+
+
 def lines(text: str) -> str:
     """Return text of several lines, each cleaned; blank lines at the ends are dropped."""
     return "\n".join(_UNSEEN.sub("", line).replace("\t", " ").rstrip() for line in _BREAK.split(text)).strip("\n")

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from syncd.core import limits
 from syncd.flows.context import Context
 from syncd.flows.links import Purpose
+from syncd.ical import visible
 from syncd.language import LANGUAGES, Language, language_of
 from syncd.web.brake import Brake, too_many
 from syncd.web.broken import broken
@@ -154,8 +155,9 @@ def _html(template: str, language: Language, code: int, /, **values: Any) -> Res
 
 
 def render(template: str, language: Language, **values: Any) -> str:
-    """Return a page's text; every value in it is escaped."""
-    return _environment(language).get_template(template).render(language=language, languages=LANGUAGES, **values)
+    """Return a page's text; every value in it is escaped, and turns no reading direction (H65)."""
+    page = _environment(language).get_template(template)
+    return visible(page.render(language=language, languages=LANGUAGES, **values))
 
 
 @cache

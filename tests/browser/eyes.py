@@ -14,6 +14,9 @@ from tests.web.markup import faults
 
 PHONE, DESK = 360, 1280
 SEVERE = ("serious", "critical")
+SQUEEZED = """[...document.querySelectorAll("dd, p, li label, button")]
+    .filter(one => one.offsetWidth && one.offsetWidth < 40 + 4 * Math.min(one.innerText.length, 20))
+    .map(one => `${one.tagName} of ${one.offsetWidth} px: ${one.innerText}`)"""
 PATIENCE = 10_000  # milliseconds for anything to appear
 FLAGS = [
     "--no-sandbox",
@@ -48,6 +51,7 @@ class Eyes:
         """Judge the page as it stands now: markup, width, access, and keep a picture of it."""
         wide = self.page.evaluate("[document.scrollingElement.scrollWidth, document.scrollingElement.clientWidth]")
         assert wide[0] <= wide[1], f"{name} scrolls sideways: {wide[0]} of {wide[1]} px"
+        _none(name, self.page.evaluate(SQUEEZED))
         if not self.touched:
             text = self.page.content().replace("<!DOCTYPE html>", "<!doctype html>\n", 1)
             _none(name, faults(text))
