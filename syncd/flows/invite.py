@@ -11,8 +11,8 @@ from syncd.core.limits import LONGEST_WINDOW
 from syncd.core.visit import Answer, Contact, Dwelling, Refused, Slot, Visit, VisitState
 from syncd.flows.book import ALTERNATIVES, Booking, Place, book, offer, place_of
 from syncd.flows.context import Context
-from syncd.flows.links import Purpose, find_subject, token_of, url_of, visit_subject
-from syncd.flows.manage import PAGE, followers, key_after, move_once, rebook_url, times_for, visit_url
+from syncd.flows.links import Purpose, find_subject, make_link, token_of, url_of, visit_subject
+from syncd.flows.manage import PAGE, followers, key_after, move_once, times_for, visit_url
 from syncd.store import Tx
 from syncd.store.visits import Cause
 
@@ -197,7 +197,8 @@ def make_addresses(ctx: Context, invitation: Invitation, visit: Visit, now: date
 
     def make(tx: Tx) -> str | None:
         visit_url(ctx, tx, visit)
-        return rebook_url(ctx, tx, visit, now) if not invitation.subject else None
+        until = max(now + ctx.directory.link_expires, visit.interval.end)
+        return make_link(ctx, tx, Purpose.BOOK, visit_subject(visit.id), until) if not invitation.subject else None
 
     return ctx.store.write(make)
 
