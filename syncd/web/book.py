@@ -95,7 +95,7 @@ def _start(text: str) -> datetime | None:
 # --- step one: a time -----------------------------------------------------------------------------------------------
 
 
-def _times(asked: Asked, invitation: Invitation, wanted: str, said: str = "", status: int = 200) -> Response:
+def _times(asked: Asked, invitation: Invitation, wanted: str) -> Response:
     zone = _zone(asked, invitation)
     days = _days(times_of(asked.ctx, invitation, asked.now), zone)
     chosen = _day_near(days, wanted)
@@ -103,8 +103,7 @@ def _times(asked: Asked, invitation: Invitation, wanted: str, said: str = "", st
     shown = [(_path(asked, start=local(one.interval.start, zone)), one) for one in days.get(chosen, [])]
     return asked.page(
         "book.html",
-        status,
-        said=said,
+        step=urlencode({"day": chosen}) if chosen else "",
         chosen=date.fromisoformat(chosen) if chosen else None,
         days=[(_path(asked, day=one), date.fromisoformat(one), one == chosen) for one in strip],
         earlier=_path(asked, day=earlier) if earlier else "",
@@ -165,6 +164,7 @@ def _form(
     return asked.page(
         "book_form.html",
         status,
+        step=urlencode({"start": local(start, zone)}) if start is not None else "",
         said=said,
         slot=slot,
         day=bool(choices) and bool(days.get(day)),

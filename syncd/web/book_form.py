@@ -162,6 +162,9 @@ def dwelling_of(invitation: Invitation, fields: list[Field]) -> Dwelling | None:
 
 
 def answers_of(fields: list[Field]) -> tuple[Answer, ...]:
-    """Return the answers that were given, in the order of the questions."""
-    given = [(one.label, clean(one)) for one in fields if one.name.startswith("answer_")]
-    return tuple(Answer(question=question, answer=answer) for question, answer in given if answer)
+    """Return the answers in the order of the questions. One that is empty keeps its place where others follow:
+    `respuesta_2` in a title is the answer to the second question."""
+    given = [Answer(question=one.label, answer=clean(one)) for one in fields if one.name.startswith("answer_")]
+    while given and not given[-1].answer:
+        given.pop()
+    return tuple(given)

@@ -172,6 +172,14 @@ def test_every_step_speaks_the_language_that_was_chosen(
     assert booked in after.text and after.url.endswith(f"lang={language}")
 
 
+def test_a_language_that_is_chosen_on_the_way_keeps_the_day_and_the_time(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, invite(stage))
+    german = page.follow(next(path for path in page.links if "lang=de" in path))
+    assert "Dienstag, 12. Mai 2026" in german.texts["slot"]
+    days = client.get(f"{page.url.partition('?')[0]}?day=2026-05-13")
+    assert "13. Mai 2026" in days.follow(next(path for path in days.links if "lang=de" in path)).texts["times"]
+
+
 # --- what is typed --------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +201,16 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(stage: 
     assert stage.visits() == []
     right = wrong.press("book", name="Eva Díaz", email="eva@example.com", phone="", answer_1="7")
     assert right.status == 200 and "Your visit is booked" in right.text
+
+
+def test_an_answer_keeps_the_place_of_its_question(tmp_path: Path, client: Visitor) -> None:
+    found = people()
+    kind = replace(found.event_types[town.STANDARD], questions=(Question(text=WHO), Question(text=UNIT)))
+    kind = replace(kind, title="{{ respuesta_2 }} / {{ respuesta_1 }}")
+    with staged(tmp_path, found=replace(found, event_types={**found.event_types, kind.id: kind})) as stage:
+        after = chosen(stage, client, invite(stage)).press("book", answer_2="B-12")
+        (visit,) = of_request(stage)
+        assert visit.title == "B-12" and WHO not in after.texts["answers"]
 
 
 def test_too_much_is_refused_in_words(stage: Stage, client: Visitor) -> None:
@@ -428,6 +446,30 @@ def test_a_visit_that_must_be_approved_says_whether_the_time_is_kept(
         assert "waits for approval" in after.text and words in after.texts["state"]
         (visit,) = of_request(stage)
         assert (visit.state, visit.holds) == (VisitState.PENDING, holds)
+
+
+def test_a_visit_that_waits_is_approved_once_and_its_page_says_so(tmp_path: Path, client: Visitor) -> None:
+    with staged(tmp_path, found=people(approval=True)) as stage:
+        url = invite(stage)
+        chosen(stage, client, url).press("book", answer_1="1")
+        (visit,) = of_request(stage)
+        for _ in range(2):
+            assert stage.api.post(f"/api/visits/{visit.id}/approve").ok
+        assert "Your visit is booked" in client.get(url).text
+
+
+def test_a_visit_that_was_not_approved_gives_its_time_back_and_the_link_books_again(
+    tmp_path: Path, client: Visitor
+) -> None:
+    with staged(tmp_path, found=people(approval=True)) as stage:
+        url = invite(stage)
+        chosen(stage, client, url).press("book", answer_1="B-1")
+        (visit,) = of_request(stage)
+        assert stage.api.post(f"/api/visits/{visit.id}/reject").ok
+        again = chosen(stage, client, url)
+        assert again.forms["book"].fields["answer_1"] == "B-1", "what was said is still known"
+        assert "waits for approval" in again.press("book").text
+        assert len(of_request(stage)) == 2
 
 
 # --- who may come ---------------------------------------------------------------------------------------------------
