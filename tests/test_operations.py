@@ -94,6 +94,7 @@ def test_a_reading_operation_writes_nothing(name: str) -> None:
     """It must work on a store opened for reading: here every write fails the test."""
     given_args = {
         "agent": "ana", "project": "casas", "time": "2026-05-12T10:00", "visit": "abcd", "delivery": "d",
+        "kind": "reminder", "contact": "c",
     }  # fmt: skip
     wanted = inspect.signature(OPERATIONS[name].run).parameters
     required = {key for key, one in wanted.items() if one.default is inspect.Parameter.empty and key != "desk"}

@@ -189,6 +189,17 @@ def history(body: list[Json]) -> None:
     put([Sheet("", ["version", "at", "actor", "source", "change", "note"], rows)])
 
 
+def messages(body: list[Json]) -> None:
+    names = ("due_at", "kind", "to", "channel", "state", "reason", "sent_at")
+    rows = [row(one[name] for name in names) for one in body]
+    put([Sheet("", ["due", "kind", "to", "over", "state", "why", "sent"], rows, nothing="Nothing is said of it.")])
+
+
+def letter(body: Json) -> None:
+    print(f"{text(body['kind'])} to {text(body['to'])} by {text(body['channel'])}\n\n{text(body['subject'])}\n")
+    print("\n".join(map(text, body["text"].splitlines())))
+
+
 def _changes(one: Json) -> str:
     before, after = one["before"] or {}, one["after"] or {}
     if not before:

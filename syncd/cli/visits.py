@@ -28,6 +28,10 @@ def add_to(app: typer.Typer) -> None:
     command(visits, "cancel", example="syncd visits cancel 3f2a --by client --reason 'is ill'")(cancel)
     command(visits, "reassign", example="syncd visits reassign 3f2a --host bruno")(reassign)
     app.add_typer(visits, name="visits")
+    messages = new_app("What people are told of a visit.")
+    command(messages, "list", example="syncd messages list 3f2a")(message_list)
+    command(messages, "preview", example="syncd messages preview 3f2a reminder")(message_preview)
+    app.add_typer(messages, name="messages")
 
 
 def listed(
@@ -118,3 +122,22 @@ def reassign(at: Session, visit: VisitId, host: Annotated[str, typer.Option("--h
     from syncd.cli import pictures
 
     return at.do("visits.reassign", pictures.visit, visit=visit, host=host)
+
+
+def message_list(at: Session, visit: VisitId) -> int:
+    """List what was said of a visit, with what became of it, and what its plan still holds."""
+    from syncd.cli import pictures
+
+    return at.do("messages.list", pictures.messages, visit=visit)
+
+
+def message_preview(
+    at: Session,
+    visit: VisitId,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as reminder or confirmation_request.")],
+    to: Annotated[str, typer.Option("--to", help="client, or an agent.")] = "client",
+) -> int:
+    """Show a message of a visit as it would leave now. Nothing is sent."""
+    from syncd.cli import pictures
+
+    return at.do("messages.preview", pictures.letter, visit=visit, kind=kind, to=to)

@@ -3,7 +3,7 @@ service, no wording and no store: a pure function of the visit, the rules and th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.core.directory import Anchor, MessageRule, MessageTime, Project
@@ -110,6 +110,8 @@ def _fits(rule: MessageRule, visit: Visit | None) -> bool:
 
 def _whole(rule: MessageRule) -> MessageRule:
     usual = BUILT_IN[rule.kind]
+    if rule is usual:
+        return rule
     return replace(rule, when=rule.when or usual.when, to=rule.to or usual.to, channels=rule.channels or usual.channels)
 
 
@@ -134,7 +136,7 @@ def moment_of(when: MessageTime, visit: Visit, known_at: datetime) -> datetime:
 
 def _utc(wall: datetime) -> datetime:
     """Return the moment that a wall clock shows: the first of two, and for none the one as long after the change."""
-    return (wall - (wall.utcoffset() or timedelta(0))).replace(tzinfo=ZoneInfo("UTC"))
+    return wall.astimezone(UTC)
 
 
 def quiet_until(moment: datetime, quiet: tuple[time, time] | None, zone: str) -> datetime | None:
@@ -211,18 +213,14 @@ def _planned(
     visit: Visit, event_type: EventType | None, project: Project | None, rule: MessageRule, label: str
 ) -> list[Planned]:
     moment = moment_of(_when(rule, event_type), visit, visit.booked_at)
-    key = f"{rule.kind}:{visit.id}:{int(visit.interval.start.timestamp())}{label}"
-    made = Planned(
-        key=key,
-        kind=rule.kind,
-        to="",
-        due_at=max(moment, visit.booked_at),
-        useless_at=_useless(rule.kind, visit, moment),
-        skip=_needless(rule.kind, visit, moment),
-    )
     channel = "task" if rule.kind in TASKS else "message"
-    people = recipients(rule.to, visit, project)
-    return [replace(made, key=f"{channel}:{key}:{one}", to=one) for one in people]
+    key = f"{channel}:{rule.kind}:{visit.id}:{int(visit.interval.start.timestamp())}{label}"
+    due, useless = max(moment, visit.booked_at), _useless(rule.kind, visit, moment)
+    skip = _needless(rule.kind, visit, moment)
+    return [
+        Planned(key=f"{key}:{one}", kind=rule.kind, to=one, due_at=due, useless_at=useless, skip=skip)
+        for one in recipients(rule.to, visit, project)
+    ]
 
 
 def _when(rule: MessageRule, event_type: EventType | None) -> MessageTime:
@@ -289,12 +287,16 @@ def channels_of(rule: MessageRule, to: str, wanted: str | None = None) -> tuple[
 
 
 def marks_of(
-    visit: Visit, event_type: EventType | None, rules: Sequence[MessageRule], now: datetime
+    visit: Visit,
+    event_type: EventType | None,
+    project: Project | None,
+    rules: Sequence[MessageRule],
+    now: datetime,
 ) -> tuple[Mark, ...]:
     """Return what the board shows at a moment, each with since when."""
     if visit.state is not VisitState.CONFIRMED:
         return ()
-    plan = plan_of(visit, event_type, None, rules)
+    plan = plan_of(visit, event_type, project, rules)
     begun = {one.kind: one.due_at for one in reversed(plan) if one.due_at <= now}
     marks: list[Mark] = []
     asked = visit.client_confirmation in (ClientConfirmation.NONE, ClientConfirmation.ASKED)

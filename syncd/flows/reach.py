@@ -26,6 +26,7 @@ from syncd.store import Tx
 from syncd.store.queue import Notice
 
 BY_NUMBER = (Channel.WHATSAPP, Channel.SMS)
+UNSENDABLE = ("task", "alert")
 CHOSEN_LATER = "message"  # a notice with this channel gets its way when it is sent
 
 
@@ -86,7 +87,7 @@ def verdict_of(ctx: Context, tx: Tx, notice: Notice, now: datetime) -> Verdict:
     quiet = _quiet(ctx, notice, visit, now)
     if quiet is not None and waits_for_morning(notice.kind, quiet, useless, _start_ahead(notice, visit, now)):
         return Wait(quiet)
-    return _way(ctx, tx, notice, rule, person_of(ctx, notice, visit))
+    return way_of(ctx, tx, notice, visit)
 
 
 def _due(rule: MessageRule, notice: Notice, visit: Visit | None) -> datetime:
@@ -186,7 +187,9 @@ def messengers(ctx: Context) -> list[tuple[AccountId, Channel]]:
     ]
 
 
-def _way(ctx: Context, tx: Tx, notice: Notice, rule: MessageRule, person: Person | None) -> Verdict:
+def way_of(ctx: Context, tx: Tx, notice: Notice, visit: Visit | None) -> Verdict:
+    """Return the first way that reaches the person, or why none does."""
+    rule, person = rule_of(notice.kind, ctx.directory.messages, visit), person_of(ctx, notice, visit)
     if person is None:
         return Skip("nobody")
     accounts = {channel: account for account, channel in reversed(messengers(ctx))}

@@ -1,12 +1,14 @@
 """Visits and their neighbours as plain JSON values, in the shapes docs/api.md promises; for the API and the
 command line alike."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.core.contacts import IdentifierKind, Inquiry, KnownContact
 from syncd.core.interval import Interval
+from syncd.core.messages import Mark
 from syncd.core.visit import Conflict, Contact, Dwelling, Refused, Slot, Visit
 from syncd.store.visits import HistoryRow
 
@@ -78,7 +80,7 @@ def conflict_json(conflict: Conflict, zone: str) -> Json:
     }
 
 
-def visit_json(visit: Visit, now: datetime) -> Json:
+def visit_json(visit: Visit, now: datetime, marks: Sequence[Mark] = ()) -> Json:
     """Return the visit as the contract shows it; `conflict` and `cancel_reason` only where they apply."""
     zone = visit.time_zone
     shown: Json = {
@@ -103,6 +105,7 @@ def visit_json(visit: Visit, now: datetime) -> Json:
         "attendance": visit.attendance.value,
         "booked_at": local(visit.booked_at, zone),
         "version": visit.version,
+        "marks": [{"mark": one.mark, "since": local(one.since, zone)} for one in marks],
     }
     if visit.conflict is not None:
         shown["conflict"] = conflict_json(visit.conflict, zone)

@@ -40,6 +40,8 @@ OPERATIONS: dict[str, Operation] = {
     "visits.list": _reads(visits.listed),
     "visits.show": _reads(visits.shown),
     "visits.history": _reads(visits.history),
+    "messages.list": _reads(visits.messages),
+    "messages.preview": _reads(visits.previewed),
     "visits.book": _changes(visits.booked),
     "visits.move": _changes(visits.moved),
     "visits.cancel": _changes(visits.cancelled),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from syncd.control import Answer
 from syncd.core.ids import AccountId, AgentId, EventTypeId, ProjectId, VisitId
+from syncd.core.messages import BUILT_IN
 from syncd.core.visit import (
     Answer as Answered,
 )
@@ -20,7 +21,9 @@ from syncd.core.visit import (
     VisitState,
 )
 from syncd.flows.book import Booking, act, book
-from syncd.flows.show import history_json, refused_json, visit_json
+from syncd.flows.show import history_json, refused_json
+from syncd.flows.told import messages_json, preview
+from syncd.flows.told import shown as with_marks
 from syncd.operations.desk import Desk, Misused, agent_named, project_named, read_moment, read_window, unknown
 from syncd.store import Tx
 
@@ -50,7 +53,7 @@ def listed(
             limit=MOST,
         )
     kept = [one for one in found if not wanted or one.state_at(desk.now) in wanted]
-    return Answer(body=[visit_json(one, desk.now) for one in kept])
+    return Answer(body=[with_marks(desk.context, one, desk.now) for one in kept])
 
 
 def _state(text: str) -> VisitState:
@@ -61,7 +64,7 @@ def _state(text: str) -> VisitState:
 
 def shown(desk: Desk, *, visit: str) -> Answer:
     with desk.context.store.read() as tx:
-        return Answer(body=visit_json(_visit(desk, tx, visit), desk.now))
+        return Answer(body=with_marks(desk.context, _visit(desk, tx, visit), desk.now))
 
 
 def history(desk: Desk, *, visit: str) -> Answer:
@@ -69,6 +72,33 @@ def history(desk: Desk, *, visit: str) -> Answer:
     with desk.context.store.read() as tx:
         found = _visit(desk, tx, visit)
         return Answer(body=[history_json(row, found.time_zone) for row in tx.visits.history(found.id)])
+
+
+def messages(desk: Desk, *, visit: str) -> Answer:
+    """List what was said of a visit, and what will be."""
+    with desk.context.store.read() as tx:
+        return Answer(body=messages_json(desk.context, tx, _visit(desk, tx, visit)))
+
+
+def previewed(desk: Desk, *, visit: str, kind: str, to: str = "client") -> Answer:
+    """Write a message of a visit as it would leave now; nothing is sent."""
+    if kind not in BUILT_IN:
+        raise unknown("kind of message", kind, sorted(BUILT_IN))
+    with desk.context.store.read() as tx:
+        found = _visit(desk, tx, visit)
+        reader = to if to == "client" else f"agent:{agent_named(desk.directory, to).id}"
+        letter = preview(desk.context, tx, found, kind, reader)
+    return Answer(
+        body={
+            "kind": kind,
+            "channel": letter.channel.value,
+            "to": reader,
+            "subject": letter.subject,
+            "text": letter.text,
+            "html": letter.html,
+            "calendar": letter.calendar,
+        }
+    )
 
 
 def _visit(desk: Desk, tx: Tx, name: str) -> Visit:
@@ -170,7 +200,7 @@ def _change(desk: Desk, name: str, command: Callable[[Visit], Command], note: st
 
 def _outcome(desk: Desk, outcome: Visit | Refused, zone: str) -> Answer:
     if isinstance(outcome, Visit):
-        return Answer(body=visit_json(outcome, desk.now))
+        return Answer(body=with_marks(desk.context, outcome, desk.now))
     return Answer(code=1, body={"error": refusal(outcome), **refused_json(outcome, zone)})
 
 

@@ -10,7 +10,7 @@ from syncd.core import limits
 from syncd.core.ids import RequestId, VisitId
 from syncd.core.visit import Visit
 from syncd.flows.context import Context
-from syncd.flows.show import visit_json
+from syncd.flows.told import shown
 from syncd.store.visits import Cause, StoredRequest
 from syncd.web.problems import Problem
 
@@ -28,7 +28,7 @@ def cause_of(request: Request, now: datetime, note: str = "") -> Cause:
 
 def show(ctx: Context, visit: Visit, status: int = 200) -> Response:
     headers = {"Location": f"/api/visits/{visit.id}"} if status == 201 else None
-    return JSONResponse(visit_json(visit, ctx.clock.now()), status_code=status, headers=headers)
+    return JSONResponse(shown(ctx, visit, ctx.clock.now()), status_code=status, headers=headers)
 
 
 def find_visit(ctx: Context, visit_id: str) -> Visit:

@@ -231,6 +231,16 @@ class ConflictOut(Shown):
     alternatives: list[SlotOut]
 
 
+class MarkOut(Shown):
+    mark: Annotated[
+        Literal["unconfirmed", "overdue", "late"],
+        Field(
+            description="asked to confirm; still unconfirmed when the agent should call; begun, attendance not marked"
+        ),
+    ]
+    since: str
+
+
 class VisitOut(Shown):
     id: str
     state: Literal["pending", "confirmed", "conflict", "cancelled", "done"]
@@ -257,6 +267,26 @@ class VisitOut(Shown):
     cancelled_late: bool = False
     booked_at: str
     version: int
+    marks: Annotated[list[MarkOut], Field(description="what the board shows now, each with since when")]
+
+
+class MessageOut(Shown):
+    kind: str
+    to: Annotated[str, Field(description="client, or agent:<id>")]
+    channel: Annotated[str | None, Field(description="email whatsapp sms notice; null until a way is chosen")]
+    account: str | None
+    due_at: str
+    state: Literal[
+        "planned", "scheduled", "sending", "sent", "delivered", "read", "failed", "skipped", "unknown", "open", "done"
+    ]
+    reason: str
+    sent_at: str | None
+    reported_at: str | None
+
+
+class MessagesOut(Shown):
+    items: list[MessageOut]
+    next: str | None
 
 
 class KnownContactOut(Shown):

@@ -11,7 +11,8 @@ from syncd.core.ids import EventTypeId, RequestId, VisitId
 from syncd.core.visit import Answer, Contact, Refused, Visit
 from syncd.flows.book import Booking, book
 from syncd.flows.context import Context
-from syncd.flows.show import history_json, visit_json
+from syncd.flows.show import history_json
+from syncd.flows.told import messages_json, shown
 from syncd.store.visits import StoredRequest
 from syncd.web import api_models as shapes
 from syncd.web.api_common import VisitIn, cause_of, context_of, find_visit, show, stored_request
@@ -116,7 +117,7 @@ def get_visits(
     found = search(ctx, now, filters, limit + 1, after)
     page = found[:limit]
     following = page[-1].id if len(found) > limit else None
-    return JSONResponse({"items": [visit_json(visit, now) for visit in page], "next": following})
+    return JSONResponse({"items": [shown(ctx, visit, now) for visit in page], "next": following})
 
 
 @router.get("/visits/{id}", summary="One visit", **documented({200: shapes.VisitOut}, 404, 422))
@@ -137,3 +138,17 @@ def get_history(request: Request, visit_id: VisitIn) -> Response:
     with ctx.store.read() as tx:
         rows = tx.visits.history(VisitId(visit_id))
     return JSONResponse({"items": [history_json(row, zone) for row in rows], "next": None})
+
+
+@router.get(
+    "/visits/{id}/messages",
+    summary="What was said of it, and will be",
+    description="By due time. `planned` is what the plan holds and may still change; every other state is of a message "
+    "whose moment came. `reason` says why one was skipped, failed or is unknown.",
+    **documented({200: shapes.MessagesOut}, 404, 422),
+)
+def get_messages(request: Request, visit_id: VisitIn) -> Response:
+    ctx = context_of(request)
+    visit = find_visit(ctx, visit_id)
+    with ctx.store.read() as tx:
+        return JSONResponse({"items": messages_json(ctx, tx, visit), "next": None})

@@ -145,3 +145,18 @@ def test_an_inactive_project_takes_no_bookings(opened: Office) -> None:
     )
     assert done.code == 1
     assert "takes no bookings yet" in done.err
+
+
+def test_what_a_visit_says_is_listed_and_shown_before_it_leaves(opened: Office) -> None:
+    visit = opened.book(MONDAY)
+    assert opened.syncd("sync").code == 0
+    said = {(one["kind"], one["to"]): one["state"] for one in opened.json("messages", "list", visit["id"])}
+    assert said["booking_info", "client"] == "skipped"  # no account carries messages here
+    assert said["agent_notice", f"agent:{visit['host']}"] == "sent"
+    assert said["reminder", "client"] == "planned"
+    shown = opened.json("messages", "preview", visit["id"][:8], "reminder")
+    assert shown["subject"] and shown["text"]
+    assert "no_channel" in opened.syncd("messages", "list", visit["id"]).out
+    assert shown["subject"] in opened.syncd("messages", "preview", visit["id"], "reminder").out
+    wrong = opened.syncd("messages", "preview", visit["id"], "remindr")
+    assert wrong.code == 2 and "reminder" in wrong.err

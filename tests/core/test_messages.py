@@ -151,7 +151,7 @@ def test_what_was_answered_or_attended_is_not_asked(changes: dict[str, Any], uns
 @pytest.mark.parametrize("state", [VisitState.PENDING, VisitState.CONFLICT, VisitState.CANCELLED])
 def test_only_a_confirmed_visit_has_a_plan(state: VisitState) -> None:
     assert plan_of(visit(state=state), KIND, CASAS, ()) == []
-    assert marks_of(visit(state=state), KIND, (), local(12, 9)) == ()
+    assert marks_of(visit(state=state), KIND, CASAS, (), local(12, 9)) == ()
 
 
 def test_a_moved_visit_has_other_keys_and_the_same_one_keeps_its_own() -> None:
@@ -287,7 +287,7 @@ def test_what_would_be_too_late_in_the_morning_does_not_wait(
     ],
 )
 def test_marks_each_with_since_when(now: datetime, changes: dict[str, Any], marks: dict[str, datetime]) -> None:
-    assert {one.mark: one.since for one in marks_of(visit(**changes), KIND, (), now)} == marks
+    assert {one.mark: one.since for one in marks_of(visit(**changes), KIND, CASAS, (), now)} == marks
 
 
 def asked(**changes: Any) -> Visit:

@@ -48,6 +48,7 @@ def test_a_booked_visit_is_shown_as_the_contract_says(stage: Stage) -> None:
         "client_confirmation": "none",
         "attendance": "unknown",
         "version": 1,
+        "marks": [],
     }
     assert stage.api.get(answer.headers["Location"]).json() == answer.json()
     assert answer.json()["contact"]["id"]
@@ -249,7 +250,7 @@ def test_a_list_of_nonsense_is_refused(stage: Stage, query: dict[str, str], stat
     assert stage.api.get("/api/visits", params=query).status_code == status
 
 
-@pytest.mark.parametrize("path", ["/api/visits/nobody", "/api/visits/nobody/history"])
+@pytest.mark.parametrize("path", ["/api/visits/nobody", "/api/visits/nobody/history", "/api/visits/nobody/messages"])
 def test_an_unknown_visit_is_404(stage: Stage, path: str) -> None:
     refused(stage.api.get(path), 404, "not-found")
 
@@ -277,3 +278,29 @@ def test_the_history_says_who_changed_what_from_where(stage: Stage) -> None:
     assert datetime.fromisoformat(rows[1]["at"]) - datetime.fromisoformat(rows[0]["at"]) == timedelta(minutes=5)
     assert rows[1]["before"]["start"] == visit["start"] and rows[1]["after"]["start"] == moved["start"]
     assert (rows[2]["before"]["state"], rows[2]["after"]["state"]) == ("confirmed", "cancelled")
+
+
+def test_what_was_said_of_a_visit_and_will_be_is_listed_by_due_time(stage: Stage) -> None:
+    """R037."""
+    visit = stage.book(stage.a_start())
+    found = stage.api.get(f"/api/visits/{visit['id']}/messages").json()["items"]
+    assert [(one["kind"], one["to"], one["state"]) for one in found[:2]] == [
+        ("booking_info", "client", "scheduled"),
+        ("agent_notice", f"agent:{visit['host']}", "scheduled"),
+    ]
+    assert {(one["kind"], one["state"]) for one in found[2:]} == {
+        ("confirmation_request", "planned"),
+        ("reminder", "planned"),
+    }
+    assert [one["due_at"] for one in found] == sorted(one["due_at"] for one in found)
+
+
+def test_a_visit_shows_what_the_board_marks_on_it(stage: Stage) -> None:
+    visit = stage.book(stage.a_start())
+    start = datetime.fromisoformat(visit["start"])
+    stage.clock.advance(start - timedelta(hours=2) - stage.clock.now())
+    shown = stage.api.get(f"/api/visits/{visit['id']}").json()["marks"]
+    since = {one["mark"]: datetime.fromisoformat(one["since"]) for one in shown}
+    assert since == {"unconfirmed": start - timedelta(days=1), "overdue": start - timedelta(hours=3)}
+    stage.api.post(f"/api/visits/{visit['id']}/confirm", {})
+    assert stage.api.get(f"/api/visits/{visit['id']}").json()["marks"] == []
