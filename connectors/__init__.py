@@ -12,6 +12,7 @@ KINDS: dict[str, str] = {
     "google": "connectors.google:SPEC",
     "memory": "connectors.memory:SPEC",
     "outlook": "connectors.outlook:SPEC",
+    "smtp": "connectors.smtp:SPEC",
     "webhook": "connectors.webhook:SPEC",
 }
 

@@ -166,6 +166,21 @@ def dial(line: _Line) -> socket.socket:
     return _first(allowed, line)
 
 
+def open_socket(env: Environment, reach: Reach, call: Call) -> socket.socket:
+    """Open a socket for a protocol other than HTTP; every read and write of it heeds the call's deadline."""
+    line = _Line(reach, proxy_of(env, reach.origin), call)
+    sock = dial(line)
+    sock.line = line  # type: ignore[attr-defined]
+    return sock
+
+
+def under_tls(sock: Any, env: Environment, host: str) -> Any:
+    """Put TLS over such a socket; the certificate must be that of `host`."""
+    wrapped: Any = tls_context(trusted(env)).wrap_socket(sock, server_hostname=host)
+    wrapped.line = sock.line
+    return wrapped
+
+
 def _addresses(host: str, port: int, call: Call) -> list[Place]:
     """Resolve a name once. The resolver cannot be interrupted, so it works in a thread that is left behind."""
     if literal_of(host) is not None:
