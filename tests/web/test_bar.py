@@ -173,7 +173,7 @@ BAR: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 @cache
-def tests_of(file: str) -> frozenset[str]:
+def functions_of(file: str) -> frozenset[str]:
     tree = ast.parse((HERE / file).read_text(encoding="utf-8"))
     return frozenset(one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef))
 
@@ -181,4 +181,4 @@ def tests_of(file: str) -> frozenset[str]:
 @pytest.mark.parametrize("rule", BAR)
 def test_every_rule_names_tests_that_are_there(rule: str) -> None:
     _, file, names = BAR[rule]
-    assert names and set(names) <= tests_of(file)
+    assert names and set(names) <= functions_of(file)
