@@ -12,10 +12,7 @@ from syncd.config.values import is_near
 
 SHORTEST_TOKEN = 20
 # Tables and keys that are read and kept, and that nothing acts on yet. A capability that arrives takes its line away.
-LATER: tuple[tuple[str, ...], ...] = (
-    ("proposals",),
-    ("travel",),
-)
+LATER: tuple[tuple[str, ...], ...] = (("travel",),)
 
 
 def advise(document: Document) -> Iterator[Problem]:

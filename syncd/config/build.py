@@ -29,6 +29,7 @@ from syncd.core.directory import (
     Project,
     ProposalPolicy,
     SchedulerLink,
+    SmsRight,
     SyncPolicy,
 )
 from syncd.core.event_type import Assignment, EventType, NoShowRule, Question
@@ -92,6 +93,7 @@ def _agent(table: AgentTable) -> Agent:
         calendars=calendars,
         scheduler_id=table.scheduler_id,
         scheduler_email=table.scheduler_email,
+        sms=None if table.sms is None else SmsRight(billing=table.sms.billing or "", may_send=table.sms.may_send),
     )
 
 

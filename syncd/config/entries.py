@@ -75,6 +75,15 @@ class CalendarTable(Table):
     """What may be written there; without it everything but phone and tax_id."""
 
 
+class SmsTable(Table):
+    """What an agent needs, beside a mobile number, to be sent SMS."""
+
+    billing: Line | None = None
+    """Account that bears the costs; the receiver's own."""
+    may_send: bool = False
+    """Whether the agent has the right to send SMS."""
+
+
 class AgentTable(Table):
     """A person of yours who attends visits."""
 
@@ -94,6 +103,8 @@ class AgentTable(Table):
     """The agent's own id at the scheduler, where the address does not find it."""
     scheduler_email: Email | None = None
     """The agent's address at the scheduler, where it is another one."""
+    sms: SmsTable | None = None
+    """What an SMS with a client's answer needs beside the mobile number; one thing missing, and a mail stands in."""
 
 
 class WeekTable(Table):

@@ -31,6 +31,14 @@ class CalendarRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SmsRight:
+    """What an agent needs beside a mobile number to be sent SMS: an account that bears the costs, and the right."""
+
+    billing: str = ""
+    may_send: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     id: AgentId
     name: str
@@ -40,6 +48,7 @@ class Agent:
     calendars: tuple[CalendarRef, ...] = ()
     scheduler_id: str | None = None
     scheduler_email: str | None = None
+    sms: SmsRight | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """A message as it leaves: to whom, over which channel, in which words; and what became of it. Composed elsewhere."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,3 +54,9 @@ class Report:
     state: Sent
     at: datetime
     error: str = ""
+
+
+def e164(written: str | None) -> str | None:
+    """Return a number as services want it; None for one without its country."""
+    plain = re.sub(r"[^\d+]", "", written or "")
+    return plain if re.fullmatch(r"\+\d{7,15}", plain) else None

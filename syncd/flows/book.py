@@ -3,7 +3,7 @@
 The store's constraint decides who was first. A host is tried inside a savepoint; the next one follows when it is taken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -117,16 +117,27 @@ def alternatives(ctx: Context, place: Place, start: datetime, now: datetime) -> 
     return tuple(sorted(nearest[:ALTERNATIVES], key=lambda slot: slot.interval))
 
 
-def book(ctx: Context, booking: Booking, cause: Cause) -> Visit | Refused:
-    """Book a slot for the first host in rank that is free; refused with the reason and the nearest alternatives."""
+def book(
+    ctx: Context, booking: Booking, cause: Cause, then: Callable[[Tx, Visit], None] | None = None
+) -> Visit | Refused:
+    """Book a slot for the first host in rank that is free; refused with the reason and the nearest alternatives.
+
+    `then` is called with the visit in the same transaction; what it raises undoes the booking.
+    """
     place = place_of(ctx, booking.project, booking.event_type)
     if isinstance(place, Refused):
         return place
     if booking.host is not None and booking.host not in place.project.team:
         return Refused(reason="not-found", detail=f"{booking.host} is not in the team of {place.project.name}")
     seen = _look_live(ctx, place, booking, cause.at) if place.project.verify_live else {}
-    outcome = ctx.store.write(lambda tx: _try_hosts(ctx, tx, place, booking, cause, seen))
-    return _with_alternatives(ctx, place, booking.start, cause.at, outcome)
+
+    def attempt(tx: Tx) -> Visit | Refused:
+        found = _try_hosts(ctx, tx, place, booking, cause, seen)
+        if then is not None and isinstance(found, Visit):
+            then(tx, found)
+        return found
+
+    return _with_alternatives(ctx, place, booking.start, cause.at, ctx.store.write(attempt))
 
 
 def _look_live(ctx: Context, place: Place, booking: Booking, now: datetime) -> dict[AgentId, str]:

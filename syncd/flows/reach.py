@@ -1,13 +1,12 @@
 """Judges one message at the moment of sending: is it still true and wanted, may it go now, over which way. Sends
 nothing."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core.directory import MessageRule
 from syncd.core.ids import AccountId, AgentId, VisitId
-from syncd.core.letter import Channel
+from syncd.core.letter import Channel, e164
 from syncd.core.messages import (
     AT_ONCE,
     CLIENT,
@@ -172,12 +171,6 @@ def _client(visit: Visit | None) -> Person | None:
 def _agent(ctx: Context, agent_id: AgentId) -> Person | None:
     agent = ctx.directory.agents.get(agent_id)
     return None if agent is None else Person(name=agent.name, email=agent.email, number=e164(agent.mobile))
-
-
-def e164(written: str | None) -> str | None:
-    """Return a number as services want it; None for one without its country."""
-    plain = re.sub(r"[^\d+]", "", written or "")
-    return plain if re.fullmatch(r"\+\d{7,15}", plain) else None
 
 
 def messengers(ctx: Context) -> list[tuple[AccountId, Channel]]:

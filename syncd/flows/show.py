@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from syncd.core.contacts import IdentifierKind, Inquiry, KnownContact
 from syncd.core.interval import Interval
 from syncd.core.messages import Mark
+from syncd.core.proposals import Proposal, Recipient, RecipientKind
 from syncd.core.visit import Conflict, Contact, Dwelling, Refused, Slot, Visit
+from syncd.store.queue import Notice
 from syncd.store.visits import HistoryRow
 
 Json = dict[str, Any]
@@ -69,6 +71,49 @@ def inquiry_json(inquiry: Inquiry, zone: str) -> Json:
 def property_json(dwelling: Dwelling) -> Json:
     """Return what a visit shows of its property; who looks after it stays with the request."""
     return {"id": dwelling.id, "name": dwelling.name, "address": dwelling.address}
+
+
+def proposal_json(proposal: Proposal, now: datetime, zone: str) -> Json:
+    """Return a proposal with the windows that the client named; the link to its page is told once, when it is made."""
+    answered = proposal.answered_at
+    return {
+        "id": proposal.id,
+        "state": proposal.state_at(now).value,
+        "contact": contact_json(proposal.contact),
+        "project": proposal.project,
+        "property": property_json(proposal.dwelling) if proposal.dwelling is not None else None,
+        "recipient": _recipient_json(proposal.recipient),
+        "answer_by": [one.value for one in proposal.answer_by],
+        "windows": [{"window": one.number} | interval_json(one.interval, zone) for one in proposal.windows],
+        "accepted": proposal.accepted,
+        "visit": proposal.visit,
+        "reason": proposal.reason,
+        "created_at": local(proposal.made_at, zone),
+        "answered_at": local(answered, zone) if answered is not None else None,
+        "expires_at": local(proposal.expires_at, zone),
+    }
+
+
+def _recipient_json(recipient: Recipient) -> Json:
+    if recipient.kind is RecipientKind.USER:
+        return {"user": recipient.user}
+    return {"contact_person": True} if recipient.kind is RecipientKind.CONTACT_PERSON else {"email": recipient.email}
+
+
+def task_json(task: Notice, zone: str) -> Json:
+    """Return a task; `details` is what there is to know beside what it is about."""
+    kind, _, name = task.about.rpartition(":")
+    return {
+        "id": task.key,
+        "kind": task.kind,
+        "visit": name if not kind else None,
+        "proposal": name if kind == "proposal" else None,
+        "agent": task.to.removeprefix("agent:") or None,
+        "state": task.state,
+        "due_at": local(task.due_at, zone) if task.due_at is not None else None,
+        "created_at": local(task.created_at, zone) if task.created_at is not None else None,
+        "details": task.body,
+    }
 
 
 def conflict_json(conflict: Conflict, zone: str) -> Json:

@@ -11,6 +11,7 @@ from syncd.core.visit import Refused
 from syncd.errors import ConnectorError
 from syncd.flows.remind import SILENT_UNTIL
 from syncd.flows.sign_in import set_password
+from syncd.flows.tasks import STATES, agent_of, list_tasks, tick
 from syncd.operations.desk import Desk, Json, Misused, agent_named, unknown, utc
 from syncd.ports import Push, Subscription
 from syncd.runner import sweep, try_logins_again
@@ -92,12 +93,10 @@ def replayed(desk: Desk, *, deliveries: Sequence[str]) -> Answer:
 
 def tasks(desk: Desk, *, agent: str | None = None, state: str = "open") -> Answer:
     """List what people have been asked to do; `state` is open, done or all."""
-    if state not in ("open", "done", "all"):
-        raise unknown("state", state, ["open", "done", "all"])
+    if state not in STATES:
+        raise unknown("state", state, STATES)
     wanted = agent_named(desk.directory, agent).id if agent else None
-    with desk.context.store.read() as tx:
-        found = tx.queue.notices(channel="task", state=None if state == "all" else state, limit=MOST)
-    return Answer(body=[_task(one) for one in found if wanted is None or one.to == wanted])
+    return Answer(body=[_task(one) for one in list_tasks(desk.context, agent=wanted, state=state)])
 
 
 def _task(one: Notice) -> Json:
@@ -105,7 +104,7 @@ def _task(one: Notice) -> Json:
         "id": one.key,
         "kind": one.kind,
         "visit": one.about,
-        "agent": one.to or None,
+        "agent": agent_of(one),
         "due_at": utc(one.due_at),
         "state": one.state,
         "created_at": utc(one.created_at),
@@ -114,14 +113,7 @@ def _task(one: Notice) -> Json:
 
 def task_done(desk: Desk, *, task: str) -> Answer:
     """Tick off a task; one that is done already stays so."""
-
-    def tick(tx: Tx) -> bool:
-        known = task in {one.key for one in tx.queue.notices(channel="task", limit=100_000)}
-        if known:
-            tx.queue.set_notice(task, "done")
-        return known
-
-    if not desk.context.store.write(tick):
+    if tick(desk.context, task) is None:
         raise Misused(f"no task has the id {task!r}; see `syncd tasks list`")
     return Answer(body={"id": task, "state": "done"})
 

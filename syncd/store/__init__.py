@@ -19,6 +19,7 @@ from syncd.store.links import Links
 from syncd.store.lock import Lock
 from syncd.store.outbox import Outbox
 from syncd.store.people import People
+from syncd.store.proposals import Proposals
 from syncd.store.queue import Queue
 from syncd.store.visits import Visits
 
@@ -36,6 +37,7 @@ class Tx:
         self.outbox = Outbox(db)
         self.links = Links(db)
         self.people = People(db)
+        self.proposals = Proposals(db)
 
 
 class _Reading:

@@ -125,6 +125,43 @@ class ParticipantsIn(Taken):
     remove: Annotated[list[Companion], Field(max_length=limits.PARTICIPANTS)] = []
 
 
+def _only_one(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError("name exactly one; make a proposal for each")
+    return value
+
+
+class RecipientIn(Taken):
+    """Exactly one of them."""
+
+    user: Annotated[Id | None, Field(description="an agent, by id or address")] = None
+    contact_person: Annotated[Literal[True] | None, Field(description="the first of the property's")] = None
+    email: Email | None = None
+
+
+class AskingIn(Taken):
+    contact: Annotated[BookerIn, BeforeValidator(_only_one)]
+    project: Id | None = None
+    property: Annotated[Property | None, BeforeValidator(_only_one)] = None
+    recipient: RecipientIn
+    answer_by: Annotated[
+        list[Literal["mail", "task", "sms"]] | None,
+        Field(min_length=1, max_length=9, description="without it as configured"),
+    ] = None
+    expires: Annotated[Moment | None, Field(description="until when the client may answer")] = None
+
+
+class AcceptIn(Taken):
+    window: Annotated[int, Field(ge=1, le=1_000_000, description="its number")]
+    host: Id | None = None
+    start: Moment | None = None
+    project: Annotated[Id | None, Field(description="where the proposal names none")] = None
+
+
+class DeclineIn(Taken):
+    reason: Text = ""
+
+
 class AttendanceIn(Taken):
     attendance: Literal["present", "no_show"]
 
@@ -333,4 +370,55 @@ class HistoryRowOut(Shown):
 
 class HistoryOut(Shown):
     items: list[HistoryRowOut]
+    next: str | None
+
+
+class ProposalMadeOut(Shown):
+    id: str
+    url: Annotated[str, Field(description="where the client names windows")]
+
+
+class WindowOut(Shown):
+    window: Annotated[int, Field(description="its number, which no other window of the proposal ever has")]
+    start: str
+    end: str
+
+
+class RecipientOut(Shown):
+    user: str | None = None
+    contact_person: bool | None = None
+    email: str | None = None
+
+
+class ProposalOut(Shown):
+    id: str
+    state: Literal["open", "answered", "accepted", "declined", "expired"]
+    contact: ContactOut
+    project: str | None
+    property: PropertyOut | None
+    recipient: RecipientOut
+    answer_by: list[Literal["mail", "task", "sms"]]
+    windows: list[WindowOut]
+    accepted: Annotated[int | None, Field(description="the number of the window that became the visit")]
+    visit: str | None
+    reason: Annotated[str, Field(description="why it was declined")]
+    created_at: str
+    answered_at: str | None
+    expires_at: str
+
+
+class TaskOut(Shown):
+    id: str
+    kind: str
+    visit: str | None
+    proposal: str | None
+    agent: Annotated[str | None, Field(description="null: nobody in particular")]
+    state: Literal["open", "done"]
+    due_at: str | None
+    created_at: str | None
+    details: Annotated[dict[str, Any] | None, Field(description="of an answer: message, contact, property, windows")]
+
+
+class TasksOut(Shown):
+    items: list[TaskOut]
     next: str | None

@@ -9,6 +9,7 @@ from syncd.store import Store, open_store
 from tests.contracts import store as visits
 from tests.contracts import store_calendars as calendars
 from tests.contracts import store_people as people
+from tests.contracts import store_proposals as proposals
 from tests.contracts import store_queue as queue
 from tests.contracts import store_writes as writes
 from tests.store.values import START
@@ -28,6 +29,7 @@ class EveryRoom(
     calendars.PublishedContract,
     calendars.AccountsContract,
     people.ContactsContract,
+    proposals.ProposalsContract,
     queue.WorkContract,
     queue.InboxContract,
     queue.OutboxContract,

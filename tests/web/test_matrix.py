@@ -69,6 +69,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/visits/{id}/move": {"start": "2026-05-13T09:00:00-04:00"},
     "/api/visits/{id}/reassign": {"host": "ana"},
     "/api/visits/{id}/attendance": {"attendance": "present"},
+    "/api/proposals": {"contact": {"name": "Eva", "email": "eva@example.com"}, "recipient": {"user": "ana"}},
+    "/api/proposals/{id}/accept": {"window": 1},
 }
 LINKS: dict[str, Callable[[Stage], str]] = {
     "/b/": a_booking_link,
@@ -98,7 +100,7 @@ def routes(app: Edge) -> Iterator[tuple[str, str]]:
 def test_every_route_of_the_server_is_in_the_table(stage: Stage) -> None:
     served = {path for _, path in routes(stage.app)}
     assert served == {*GUARDS, *(one.path for one in operations())}
-    assert len(operations()) == len({(one.path, *(one.methods or ())) for one in operations()}) == 18
+    assert len(operations()) == len({(one.path, *(one.methods or ())) for one in operations()}) == 24
 
 
 def ask(stage: Stage, method: str, path: str, who: str) -> requests.Response:
@@ -120,6 +122,7 @@ def ask(stage: Stage, method: str, path: str, who: str) -> requests.Response:
     elif guard == "password":
         headers |= {} if who == NONE else basic("ana", PASSWORDS["ana"] if who == RIGHT else "wrong password")
     else:
+        stage.clock.advance(timedelta(seconds=3))  # so are wrong tokens
         headers |= {} if who == NONE else {"Authorization": f"Bearer {TOKEN if who == RIGHT else 'wrong'}"}
     options: dict[str, Any] = {"data": body} if guard == "signature" else {"json": BODIES.get(path, {})}
     if guard == PAGE:
