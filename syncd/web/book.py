@@ -172,6 +172,7 @@ def _form(
         start=local(slot.interval.start, zone) if slot is not None else "",
         days=[(one, date.fromisoformat(one)) for one in days] if slot is None else [],
         fields=fields,
+        own=asked.ctx.locale[:2],
         faults=[one for one in fields if one.error],
         again=_path(asked, day=local_day(start, zone).isoformat()) if start is not None else _path(asked),
         zone=zone,

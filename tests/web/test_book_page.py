@@ -176,6 +176,8 @@ def test_a_language_that_is_chosen_on_the_way_keeps_the_day_and_the_time(stage: 
     page = chosen(stage, client, invite(stage))
     german = page.follow(next(path for path in page.links if "lang=de" in path))
     assert "Dienstag, 12. Mai 2026" in german.texts["slot"]
+    assert f'<label for="answer_1" lang="es">{UNIT}' in german.answer.text, "it is read aloud as what it is"
+    assert f'<label for="answer_1">{UNIT}' in client.get(page.url + "&lang=es").answer.text
     days = client.get(f"{page.url.partition('?')[0]}?day=2026-05-13")
     assert "13. Mai 2026" in days.follow(next(path for path in days.links if "lang=de" in path)).texts["times"]
 
