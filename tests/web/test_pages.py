@@ -39,6 +39,7 @@ def closed(door: Doorway) -> dict[str, str]:
     token = right.removeprefix("/b/")
     old = door.link("request:renewed")
     door.link("request:renewed", renew=True)
+    door.link("visit:v")  # a visit that may be booked anew has a link of each purpose
     ended = door.link("request:ended", lasts=timedelta(seconds=1))
     door.clock.advance(timedelta(seconds=1))
     return {
