@@ -18,6 +18,7 @@ from syncd.errors import (
 )
 from syncd.flows.carry import carry
 from syncd.flows.context import Context
+from syncd.flows.health import note_answer
 from syncd.flows.ingest import ingest
 from syncd.flows.keys import split_booking_key
 from syncd.flows.poll import poll
@@ -25,7 +26,7 @@ from syncd.flows.publish import publish
 from syncd.flows.pull import pull
 from syncd.flows.reconcile import agents_ahead, reconcile, visits_ahead
 from syncd.flows.remind import remind
-from syncd.flows.say import alert, recovered
+from syncd.flows.say import alert
 from syncd.flows.send import send
 from syncd.flows.watch import keep_called
 from syncd.log import bound, log
@@ -55,7 +56,6 @@ LEASE = timedelta(minutes=2)  # longer than the total deadline of any call
 POISON = 5  # attempts of something that crashes before it is a dead letter (F37)
 BREAKER = 3  # failures in a row before an account rests
 REST_LONGEST = timedelta(minutes=15)
-NOTED_EVERY = timedelta(seconds=30)  # an account's last success, for `status`
 
 
 def account_of(work: Work) -> AccountId | None:
@@ -93,13 +93,7 @@ def _done(ctx: Context, tx: Tx, work: Work, due: datetime | None, now: datetime)
     account = account_of(work)
     if account is None or not _has_answered(ctx, work):
         return
-    state = tx.accounts.state(account)
-    ailing = bool(state.failures or state.parked or state.error)
-    if ailing or state.last_success is None or now - state.last_success > NOTED_EVERY:
-        cleared = replace(state, failures=0, failing_since=None, not_before=None, parked="", error="", last_success=now)
-        tx.accounts.save_state(cleared)
-    for kind in ("account_down", "sign_in") if ailing else ():
-        recovered(tx, kind, account, now)
+    note_answer(tx, account, now)
 
 
 def _has_answered(ctx: Context, work: Work) -> bool:

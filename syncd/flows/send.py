@@ -15,6 +15,7 @@ from syncd.core.retry import next_attempt
 from syncd.core.visit import CancelReason, ClientConfirmation
 from syncd.errors import Ambiguous, AuthFailed, ConnectorError, Permanent
 from syncd.flows.context import Context
+from syncd.flows.health import note_answer
 from syncd.flows.reach import Go, Skip, Wait, messengers, outcome, verdict_of, visit_of
 from syncd.flows.say import alert, task
 from syncd.store import Tx
@@ -187,6 +188,7 @@ def _call(ctx: Context, notice: Notice, deliver: Callable[[], str], now: datetim
 
 def _sent(tx: Tx, notice: Notice, remote_id: str, now: datetime) -> None:
     tx.outbox.sent(notice, remote_id, now)
+    note_answer(tx, notice.account, now)
     visit = visit_of(tx, notice)
     if visit is None or notice.kind != "confirmation_request":
         return

@@ -341,6 +341,10 @@ def test_a_dead_service_holds_up_only_itself() -> None:
     assert said(stage, to="ana@a.example") == [("04 08:00", "agent_notice")]
     assert carrier(stage, "whatsapp").taken == []
     assert [one.kind for one in stage.notices("alert", state="open")] == ["account_down"]
+    carrier(stage, "whatsapp").down = False
+    until(stage, at(4, 10))
+    assert len(carrier(stage, "whatsapp").taken) == 1
+    assert stage.notices("alert", state="open") == []
 
 
 def test_after_an_outage_only_what_is_still_useful_leaves_in_order() -> None:
