@@ -137,6 +137,12 @@ def _rules(document: Document) -> Iterator[Problem]:
             )
 
 
+def _messages(document: Document) -> Iterator[Problem]:
+    if document.messages and not any(one.spec.messenger for one in document.accounts.values()):
+        text = "no account carries messages: clients hear nothing of this, agents see notices; add one, such as smtp"
+        yield Problem(("messages",), text)
+
+
 def _later(document: Document) -> Iterator[Problem]:
     for pattern in LATER:
         for path in _found(document.raw, pattern, ()):
@@ -156,5 +162,5 @@ def _found(node: Any, pattern: tuple[str, ...], path: Path) -> Iterator[Path]:
 
 
 CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
-    _daemon, _polling, _inline, _tokens, _agents, _event_types, _projects, _shared_links, _rules, _later,
+    _daemon, _polling, _inline, _tokens, _agents, _event_types, _projects, _shared_links, _rules, _messages, _later,
 )  # fmt: skip

@@ -322,23 +322,24 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
     hosts = {one.host for one in (before, after) if one is not None and one.host is not None}
     tx.queue.touch_many(WorkKind.RECONCILE, sorted(hosts), now)
     tx.queue.touch(WorkKind.REMIND, after.id, now)  # its plan of messages, and when it expires
+    people = hosts | {agent for one in (before, after) if one is not None for agent in one.participants}
     if before is None and after.state is VisitState.PENDING:
         task(tx, "approve_visit", after, now)
-        _tell_agents(tx, "approval", after, hosts, now)
+        _tell_agents(tx, "approval", after, people, now)
         return
     if before is not None and before.interval != after.interval:
         tx.links.until(Purpose.VISIT, visit_subject(after.id), after.interval.end)
     if before is not None and before.state is VisitState.CANCELLED and after.active:
         close_task(tx, "offer_new_time", after)
-        _tell_agents(tx, "reinstated", after, hosts, now)
-        hosts = set()
+        _tell_agents(tx, "reinstated", after, people, now)
+        people = set()
     kind = _message_kind(before, after)
     if kind is not None:
         message(tx, kind, after, now, to="client", body=wishes or (_moved_from(before) if kind == "update" else None))
-        _tell_agents(tx, kind, after, hosts, now)
+        _tell_agents(tx, kind, after, people, now)
     elif after.cancel_reason is CancelReason.CLIENT:  # gave up a booking that had lost its time
         close_task(tx, "lost_booking", after)
-        _tell_agents(tx, "cancellation", after, hosts, now)
+        _tell_agents(tx, "cancellation", after, people, now)
     if kind == "cancellation" or after.cancel_reason is CancelReason.CLIENT:
         task(tx, "offer_new_time", after, now)
 
@@ -346,10 +347,10 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
 GIVEN_UP = (CancelReason.UNCONFIRMED, CancelReason.NO_SHOW)  # by us, with nobody asking for it
 
 
-def _tell_agents(tx: Tx, about: str, visit: Visit, hosts: set[AgentId], now: datetime) -> None:
+def _tell_agents(tx: Tx, about: str, visit: Visit, agents: set[AgentId], now: datetime) -> None:
     kind = "release_notice" if about == "cancellation" and visit.cancel_reason in GIVEN_UP else "agent_notice"
-    for host in sorted(hosts):
-        message(tx, kind, visit, now, to=f"agent:{host}", body={"about": about})
+    for agent in sorted(agents):
+        message(tx, kind, visit, now, to=f"agent:{agent}", body={"about": about})
 
 
 def _moved_from(before: Visit | None) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from syncd.core.ids import AccountId
 from syncd.errors import BadSignature
 from syncd.flows.context import Context
 from syncd.flows.keys import event_types_at, split_booking_key
+from syncd.flows.receipts import note_reports
 from syncd.flows.say import alert, recovered
 from syncd.flows.watch import doubt, live_calendar
 from syncd.log import log
@@ -115,7 +116,16 @@ class Hooks:
         stored = _stored(ctx, account, call, delivery)
         look = self._counts.refused_in_a_row(account) >= ALARM or not self._counts.is_proven(account)
         ours = delivery.event_type is None or delivery.event_type in self._event_types_of(ctx, account)
-        return Judged(account, lambda tx: _keep(ctx, tx, stored, ours=ours, look_for_alarm=look))
+        read = ctx.accounts[account].reports
+        reports = read(call) if read is not None else ()
+
+        def keep(tx: Tx) -> DeliveryState:
+            state = _keep(ctx, tx, stored, ours=ours, look_for_alarm=look)
+            if reports:
+                note_reports(ctx, tx, account, reports, call.now)
+            return state
+
+        return Judged(account, keep)
 
     def _event_types_of(self, ctx: Context, account: AccountId) -> Collection[str]:
         """Return the scheduler's event types that are ours, gathered once for each configuration."""

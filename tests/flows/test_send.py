@@ -23,12 +23,14 @@ from syncd.core.visit import (
     Confirm,
     Contact,
     Move,
+    Participants,
     Reassign,
     Visit,
     VisitState,
 )
 from syncd.errors import AuthFailed
 from syncd.flows import receipts
+from syncd.ports import Delivery
 from syncd.store.queue import Notice, Work, WorkKind
 from tests.scenarios.play import booked, done, offered, tasks
 from tests.world import town
@@ -238,6 +240,17 @@ def test_a_move_while_the_letter_is_written_has_it_written_anew() -> None:
     assert {letter.text for _, letter in carrier(stage).taken if letter.to == EVA.email} == {
         f"update {at(13, 9).isoformat()}"
     }
+
+
+def test_agents_who_come_along_hear_of_every_change() -> None:
+    """R010-R012."""
+    stage = stage_of()
+    visit = booked(stage, at(12, 10), contact=EVA, host="ana")
+    done(stage, visit.id, Participants(add=(AgentId("beto"),)))
+    until(stage, at(4, 9))
+    done(stage, visit.id, Cancel(by=CancelReason.AGENT), "agent:ana")
+    stage.settle()
+    assert said(stage, to="beto@a.example") == [("04 09:00", "agent_notice")]
 
 
 @pytest.mark.parametrize(
@@ -491,6 +504,20 @@ def test_a_report_may_come_before_the_answer_was_read() -> None:
     assert report(stage, "email-2", Sent.DELIVERED) == 0
     stage.settle()
     assert {state for _, state, _ in rows(stage, visit)} == {"delivered"}
+
+
+def test_a_services_call_brings_its_reports_and_a_repeat_of_it_changes_nothing() -> None:
+    stage = stage_of()
+    visit = booked(stage, at(12, 10), contact=EVA)
+    stage.settle()
+    (account,) = stage.carriers
+    (mine,) = [one for one in history(stage, visit) if one.to == "client"]
+    read = Report(remote_id=mine.remote_id, state=Sent.READ, at=stage.clock.now())
+    parts = stage.ctx.accounts[account]
+    stage.ctx.accounts[account] = replace(parts, hook=lambda call: Delivery(key="r1"), reports=lambda call: [read])
+    for _ in range(2):
+        assert stage.hooks.judge(stage.ctx, account, [], b"{}").status_code == 204
+    assert rows(stage, visit) == [("booking_info", "read", "")]
 
 
 # --- releases -------------------------------------------------------------------------------------------------------
