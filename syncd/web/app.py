@@ -25,6 +25,7 @@ from syncd.web.hooks import Hooks
 from syncd.web.ops import Operations
 from syncd.web.pages import Pages
 from syncd.web.problems import Problem, of_http
+from syncd.web.propose import proposal_routes
 from syncd.web.visit import visit_routes
 
 DAV_METHODS = "OPTIONS GET HEAD PUT DELETE PROPFIND PROPPATCH REPORT MKCOL MKCALENDAR MOVE POST".split()
@@ -104,7 +105,7 @@ async def _pages_style(_request: Request) -> Response:
 
 def _clients_pages(pages: Pages) -> list[Route]:
     """List the routes of everything that clients see."""
-    return [*book_routes(pages), *visit_routes(pages)]
+    return [*book_routes(pages), *visit_routes(pages), *proposal_routes(pages)]
 
 
 class Edge:

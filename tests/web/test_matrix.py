@@ -43,6 +43,7 @@ GUARDS = {
     "/api/openapi.json": (OPEN, 200),
     "/b/{token}": (PAGE, 200),
     "/b/{token}/visit.ics": (PAGE, 200),
+    "/p/{token}": (PAGE, 200),
     "/v/{token}": (PAGE, 200),
     "/v/{token}/move": (PAGE, 200),
     "/v/{token}/cancel": (PAGE, 200),
@@ -62,6 +63,11 @@ def a_booking_link(stage: Stage) -> str:
     return stage.store.write(lambda tx: rebook_url(stage.ctx, tx, tx.visits.get(visit_id), now))
 
 
+def a_proposal_link(stage: Stage) -> str:
+    url: str = stage.api.post("/api/proposals", BODIES["/api/proposals"]).json()["url"]
+    return url
+
+
 BODIES: dict[str, dict[str, Any]] = {
     "/api/requests": request_body("matrix"),
     "/api/visits": booking(),
@@ -74,6 +80,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 LINKS: dict[str, Callable[[Stage], str]] = {
     "/b/": a_booking_link,
+    "/p/": a_proposal_link,
     "/v/": a_visit_link,
 }  # how the token of a page is come by
 QUERIES = {
