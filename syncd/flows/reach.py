@@ -204,7 +204,7 @@ def _channels(notice: Notice, rule: MessageRule) -> list[Channel]:
     """List the ways to try; those that refused this message for good are no longer among them."""
     wanted, tried = (notice.body or {}).get("channel"), notice.tried.split()
     names = channels_of(rule, notice.to, wanted) if notice.channel == CHOSEN_LATER else (notice.channel,)
-    return [Channel(one) for one in names if one not in tried]
+    return [Channel(one) for one in names if one in set(Channel) and one not in tried]
 
 
 def outcome(notice: Notice, state: str, reason: str = "", **changes: object) -> Notice:

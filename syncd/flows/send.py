@@ -53,6 +53,8 @@ def _choose(ctx: Context, tx: Tx, notice: Notice, now: datetime) -> None:
             tx.outbox.save(replace(notice, not_before=until))
         case Skip(reason):
             _skip(ctx, tx, notice, reason, now)
+        case Go(channel=Channel.TASK) if notice.channel == Channel.TASK:  # a task whose moment has come
+            tx.outbox.save(outcome(notice, "open"))
         case Go(channel=Channel.TASK):
             tx.outbox.save(outcome(notice, "skipped", "task", via="task"))
             _task(tx, notice.kind, notice, now)

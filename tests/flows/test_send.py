@@ -345,6 +345,18 @@ def test_who_asked_for_no_messages_gets_none_and_staff_know() -> None:
     assert rows(stage, other) == [("booking_info", "sent", "")]
 
 
+def test_a_task_said_for_later_opens_at_its_moment_and_an_unknown_way_reaches_nobody() -> None:
+    stage = stage_of()
+    later = Notice(key="t", channel="task", kind="call_task", about="proposal:1", to="agent:ana", due_at=at(4, 9))
+    wrong = Notice(key="w", channel="pigeon", kind="call_task", about="proposal:1", to="agent:ana", due_at=at(4, 9))
+    stage.store.write(lambda tx: [tx.queue.say(one) for one in (later, wrong)])
+    until(stage, at(4, 8, 59))
+    assert [one.state for one in stage.notices("task")] == ["scheduled"]
+    until(stage, at(4, 9))
+    assert [one.state for one in stage.notices("task")] == ["open"]
+    assert [(one.state, one.reason) for one in stage.notices("pigeon")] == [("skipped", "no_channel")]
+
+
 def test_a_dead_service_holds_up_only_itself() -> None:
     rule = MessageRule(kind="booking_info", channels=("whatsapp",))
     stage = stage_of(place(messages=[rule]), "email", "whatsapp")
