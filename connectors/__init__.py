@@ -13,7 +13,9 @@ KINDS: dict[str, str] = {
     "memory": "connectors.memory:SPEC",
     "outlook": "connectors.outlook:SPEC",
     "smtp": "connectors.smtp:SPEC",
+    "twilio": "connectors.twilio:SPEC",
     "webhook": "connectors.webhook:SPEC",
+    "whatsapp": "connectors.whatsapp:SPEC",
 }
 
 

@@ -192,6 +192,7 @@ class Call:
     body: bytes
     now: datetime
     query: str = ""  # as sent, not decoded
+    url: str = ""  # the address that the provider was told, without query; never what a header says
     live: Callable[[str], str | None] = lambda _subscription: None  # id of a subscription we hold -> its calendar id
     secret: Callable[[str], bytes] = lambda _purpose: b""  # purpose -> a key derived from the daemon's secret
 
@@ -333,6 +334,7 @@ class ConnectorSpec:
     scheduler: Callable[[AccountId, Any, Environment], Scheduler] | None = None
     push: Callable[[AccountId, Any, Environment], Push] | None = None
     hook: Hook | None = None
+    handshake: Callable[[AccountId, Any, Call], str] | None = None  # answers a GET of the provider; raises BadSignature
     told: Callable[[AccountId, Any, Call], RemoteBooking | None] | None = None  # what a kept, verified call says itself
     hook_body: int = 256 * 2**10  # bytes of a call that are taken at most
     watch: Callable[[AccountId, Any, Environment, CalendarUse], Watch] | None = None

@@ -24,6 +24,7 @@ from syncd.flows.keys import split_booking_key
 from syncd.flows.poll import poll
 from syncd.flows.publish import publish
 from syncd.flows.pull import pull
+from syncd.flows.receipts import receive
 from syncd.flows.reconcile import agents_ahead, reconcile, visits_ahead
 from syncd.flows.remind import remind
 from syncd.flows.say import alert
@@ -46,6 +47,7 @@ HANDLERS: dict[WorkKind, Handler] = {
     WorkKind.RENEW: keep_called,
     WorkKind.CARRY: carry,
     WorkKind.SEND: send,
+    WorkKind.RECEIPT: receive,
 }
 
 # After a restore (docs/operations.md, Recovery): what writes outside, speaks or judges by what was written waits.

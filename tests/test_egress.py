@@ -534,6 +534,8 @@ ELSEWHERE = {
     "calendly": {("api.calendly.com", 443)},
     "google": {("www.googleapis.com", 443), ("oauth2.googleapis.com", 443)},
     "outlook": {("graph.microsoft.com", 443), ("login.microsoftonline.com", 443)},
+    "twilio": {("api.twilio.com", 443)},
+    "whatsapp": {("graph.facebook.com", 443)},
 }
 
 

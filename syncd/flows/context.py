@@ -40,6 +40,7 @@ class AccountParts:
     scheduler: Callable[[], Scheduler] | None = None
     push: Callable[[], Push] | None = None
     hook: Callable[[Call], Delivery] | None = None  # raises BadSignature
+    handshake: Callable[[Call], str] | None = None  # raises BadSignature
     hook_body: int = limits.HOOK_BODY
     told: Callable[[Call], RemoteBooking | None] | None = None
     watch: Callable[[CalendarRef], Watch] | None = None

@@ -12,6 +12,7 @@ from syncd.store.records import DeliveryState, Notice, StoredDelivery, Work, Wor
 __all__ = ["DeliveryState", "Notice", "Queue", "StoredDelivery", "Work", "WorkKind"]
 
 NEVER = 1 << 62  # later than any due time
+NAMED = frozenset({WorkKind.INGEST, WorkKind.RECEIPT})  # work that finds its deliveries again
 UNADDRESSED = "-"  # the work that chooses a way for what was said
 
 
@@ -28,7 +29,7 @@ class Queue:
         if not self._db.run("inbox_insert", **rows.delivery_values(delivery)):
             self._db.run("inbox_repeated", account=delivery.account, key=delivery.key)
             return False
-        names = [key for kind, key in delivery.touches if kind == WorkKind.INGEST]
+        names = [key for kind, key in delivery.touches if kind in NAMED]
         values = [{"account": delivery.account, "touch_key": name, "inbox_id": delivery.id} for name in names]
         self._db.many("inbox_touch_insert", values)
         return True

@@ -111,6 +111,7 @@ class WorkKind(StrEnum):
     RENEW = "renew"  # <account>: push subscriptions
     CARRY = "carry"  # <visit>: carry what was decided here to the scheduler
     SEND = "send"  # <account>: messages on their way over it; "-": those whose way is not chosen yet
+    RECEIPT = "receipt"  # <account>|<delivery key>: what a service says of messages it took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def create_app(
     hooks, feeds, operations = Hooks(ctx, counts, body_seconds), Feeds(ctx, link_key), Operations(ctx, counts)
     pages = Pages(ctx, body_seconds)
     routes: list[Route | Mount] = [
-        Route("/hook/{account}", hooks, methods=["POST"]),
+        Route("/hook/{account}", hooks, methods=["POST", "GET"]),
         Route("/hook/{account}/{generation}", hooks, methods=["POST"]),
         Route("/feeds/{token}.ics", feeds.show),
         Route("/healthz", operations.healthz),

@@ -63,9 +63,12 @@ class Hooks:
         account = AccountId(scope["path_params"]["account"])
         if account not in ctx.accounts or ctx.accounts[account].hook is None:
             raise Problem("not-found")
+        if scope["method"] != "POST":
+            await self._greet(ctx, account, query_of(scope))(scope, receive, send)
+            return
         body = await read_body(scope, receive, ctx.accounts[account].hook_body, self._body_seconds)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        query = scope["query_string"].decode("latin-1")
+        query = query_of(scope)
         judged = self._verify(ctx, account, self._call(ctx, account, headers, body, query))
         outcome: DeliveryState | Exception | None = None
         try:
@@ -90,6 +93,17 @@ class Hooks:
         except Exception as error:  # noqa: BLE001 - as above
             outcome = error
         return self._answer(ctx, judged, outcome) or Response(status_code=NO_CONTENT)
+
+    def _greet(self, ctx: Context, account: AccountId, query: str) -> Response:
+        """Answer a provider that asks, before it calls, whether this address is ours; nothing is kept."""
+        handshake = ctx.accounts[account].handshake
+        if handshake is None:
+            raise Problem("method-not-allowed", headers={"Allow": "POST"})
+        try:
+            return PlainTextResponse(handshake(Call(headers=(), body=b"", now=ctx.clock.now(), query=query)))
+        except BadSignature:
+            self._counts.hook(account, "refused")
+            raise Problem("unauthorized", "the question does not prove its sender") from None
 
     @staticmethod
     def _call(
@@ -161,6 +175,11 @@ class Hooks:
         )
         headers = {"Retry-After": RETRY_AFTER}
         return Problem("store-unavailable", "the delivery was not stored; send it again", headers=headers).response()
+
+
+def query_of(scope: Scope) -> str:
+    """Return the query of a call as it was sent, not decoded."""
+    return str(scope["query_string"].decode("latin-1"))
 
 
 def _alarm(account: AccountId, now: datetime) -> Keep:

@@ -166,6 +166,7 @@ class Logins:
             scheduler=scheduler and once(scheduler),
             push=push and once(push),
             hook=partial(called, spec.hook, login, self._env) if spec.hook else None,
+            handshake=partial(spec.handshake, login.id, login.settings) if spec.handshake else None,
             hook_body=spec.hook_body,
             told=partial(spec.told, login.id, login.settings) if spec.told else None,
             watch=self._for_calendars(login, spec.watch),
@@ -180,7 +181,7 @@ class Logins:
 
 def called(hook: Hook, login: Login, env: Environment, call: Call) -> Delivery:
     """Have an account's connector verify and read one webhook call."""
-    return hook(login.id, login.settings, replace(call, secret=env.secret))
+    return hook(login.id, login.settings, replace(call, secret=env.secret, url=f"{env.public_url}/hook/{login.id}"))
 
 
 def logins_of(config: Config, inside: Inside | None) -> list[Login]:
