@@ -145,15 +145,11 @@ def _rebook_link(topic: Topic) -> Said:
 
 
 def _proposal_answer(topic: Topic) -> Said:
+    """Hand on what a client answered; it is read by staff, or by the property's contact person."""
     text = topic.language.text
     link = (Action(label=text("Look at your proposal"), url=topic.proposal_link),) if topic.proposal_link else ()
-    return _to_client(
-        topic,
-        text("About the times that you proposed"),
-        topic.message or text("Thank you for the times that you proposed. There is news about them."),
-        actions=link,
-        facts=bool(topic.day),
-    )
+    subject = text("A client proposes times for a visit")
+    return Said(subject=subject, lead=topic.message or subject, actions=link)
 
 
 # --- to agents ------------------------------------------------------------------------------------------------------

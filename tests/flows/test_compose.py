@@ -150,6 +150,13 @@ def test_a_preview_makes_no_link(ctx: Context) -> None:
         assert tx.links.latest(Purpose.VISIT, f"visit:{visit.id}") is None
 
 
+def test_a_clients_windows_are_handed_on_line_by_line_to_whoever_asked(ctx: Context) -> None:
+    told = "Eva propone estos horarios:\nmartes, 10:00–11:00"
+    letter = compose(ctx, None, "proposal_answer", Channel.EMAIL, "email:dueno@example.com", {"message": told})
+    assert told in letter.text and told in letter.html and "pre-line" in letter.html
+    assert letter.subject == "Un cliente propone horarios para una visita" and letter.calendar == ""
+
+
 # the invitation
 
 
