@@ -175,7 +175,7 @@ def test_the_accounts_that_the_example_comments_out_can_be_used_as_they_are(
 ) -> None:
     credentials = tmp_path / "credentials"
     credentials.mkdir()
-    for name in ("oficina", "calendly-token", "calendly-key"):
+    for name in ("oficina", "calendly-token", "calendly-key", "correo"):
         (credentials / name).write_text("x" * 40)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     monkeypatch.setenv("SYNCD_CRM_TOKEN", "x" * 40)
@@ -184,6 +184,6 @@ def test_the_accounts_that_the_example_comments_out_can_be_used_as_they_are(
     file = tmp_path / "config.toml"
     file.write_text(uncommented, encoding="utf-8")
     config = read_config(file)
-    assert {one.kind for one in config.accounts.values()} == {"caldav", "calendly"}
+    assert {one.kind for one in config.accounts.values()} == {"caldav", "calendly", "smtp"}
     assert config.api.tokens == {"crm": "x" * 40}
     assert {ref.role.value for ref in config.directory.calendars()} == {"publish", "busy", "mirror"}
