@@ -157,6 +157,21 @@ def visit(body: Json) -> None:
     _lines(body)
 
 
+def handed_over(body: Json) -> None:
+    """Draw a hand-over: what moved, what stays and why."""
+    if "moved" not in body:
+        return
+    moved = [row((one["visit"][:8], one["start"])) for one in body["moved"]]
+    left = [row((one["visit"][:8], one["start"], one["why"])) for one in body["left"]]
+    title = "Would move" if body["dry_run"] else "Moved"
+    put(
+        [
+            Sheet(title, ["visit", "start"], moved, nothing="No visits to move."),
+            Sheet("Would stay" if body["dry_run"] else "Stay", ["visit", "start", "why"], left),
+        ]
+    )
+
+
 def _lines(body: Json) -> None:
     """Draw what one thing says of itself, a line each; what is empty is left out."""
     lines = {name: value for name, value in body.items() if value not in (None, "", [])}

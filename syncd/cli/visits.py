@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     command(messages, "list", example="syncd messages list 3f2a")(message_list)
     command(messages, "preview", example="syncd messages preview 3f2a reminder")(message_preview)
     app.add_typer(messages, name="messages")
+    command(app, "handover", example="syncd handover ana bruno --project casas --on 2026-12-01 --dry-run")(handover)
 
 
 def listed(
@@ -141,3 +142,21 @@ def message_preview(
     from syncd.cli import pictures
 
     return at.do("messages.preview", pictures.letter, visit=visit, kind=kind, to=to)
+
+
+def handover(
+    at: Session,
+    giver: Annotated[str, typer.Argument(metavar="FROM", help="Whose visits go: id, name or address.")],
+    taker: Annotated[str, typer.Argument(metavar="TO", help="Who takes them: an agent of the project's team.")],
+    project: Annotated[str, typer.Option("--project", help="Id, name or alias.")],
+    on: Annotated[str, typer.Option("--on", metavar="DATE", help="The first day, local to the project.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+) -> int:
+    """Give an agent's future visits in a project to a colleague.
+
+    What the colleague cannot take stays and is listed with the reason; the rest moves at once. Exit code 0: nothing
+    stays; 3: something does.
+    """
+    from syncd.cli import pictures
+
+    return at.do("handover", pictures.handed_over, giver=giver, taker=taker, project=project, on=on, dry_run=dry_run)

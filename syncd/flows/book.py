@@ -335,7 +335,7 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
         people = set()
     kind = _message_kind(before, after)
     if kind is not None:
-        message(tx, kind, after, now, to="client", body=wishes or (_moved_from(before) if kind == "update" else None))
+        message(tx, kind, after, now, to="client", body=wishes or (moved_from(before) if kind == "update" else None))
         _tell_agents(tx, kind, after, people, now)
     elif after.cancel_reason is CancelReason.CLIENT:  # gave up a booking that had lost its time
         close_task(tx, "lost_booking", after)
@@ -353,7 +353,7 @@ def _tell_agents(tx: Tx, about: str, visit: Visit, agents: set[AgentId], now: da
         message(tx, kind, visit, now, to=f"agent:{agent}", body={"about": about})
 
 
-def _moved_from(before: Visit | None) -> dict[str, Any] | None:
+def moved_from(before: Visit | None) -> dict[str, Any] | None:
     """Return what a message about a move says of the old time and host."""
     if before is None:
         return None

@@ -7,7 +7,7 @@ Nothing is remembered of what is to be carried: it is the difference between the
 from contextlib import suppress
 from datetime import datetime
 
-from syncd.core.ids import VisitId
+from syncd.core.ids import AccountId, VisitId
 from syncd.core.visit import CancelReason, Visit, VisitState
 from syncd.errors import NotFound, Permanent, VersionConflict
 from syncd.flows.context import AccountParts, Context
@@ -28,6 +28,13 @@ def differs(visit: Visit) -> bool:
         return False
     confirmed = mark.pending and visit.state is VisitState.CONFIRMED
     return confirmed or visit.interval != mark.interval or visit.host != mark.host
+
+
+def fixed_accounts(ctx: Context) -> set[AccountId]:
+    """Return scheduler accounts that name the host, take no change, and were not told to let us change it."""
+    parts = ctx.accounts.items()
+    schedulers = {account for account, one in parts if one.scheduler is not None and one.changes is None}
+    return schedulers - ctx.directory.reassign_locally
 
 
 def touch_carry(ctx: Context, tx: Tx, visit: Visit, now: datetime) -> None:

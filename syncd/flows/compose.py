@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.directory import Agent, MessageRule
-from syncd.core.ids import AgentId, CalendarId
+from syncd.core.ids import AgentId, CalendarId, VisitId
 from syncd.core.letter import Channel, Letter
 from syncd.core.publish import EventDraft, EventKey
 from syncd.core.visit import Visit, VisitState
@@ -20,7 +20,7 @@ from syncd.ical import Party, invitation_text, lines, one_line
 from syncd.language import LANGUAGES, Language
 from syncd.messages.own import ANSWERS, render, values_of
 from syncd.messages.paper import html_of, html_of_text, short_of, text_of
-from syncd.messages.wording import Topic, said_of
+from syncd.messages.wording import Named, Topic, said_of
 from syncd.store import Tx
 
 CLIENT = "client"
@@ -56,6 +56,8 @@ def compose(
     wishes = body or {}
     links = _links(ctx, visit, kind, recipient, wishes, preview=preview)
     topic = _topic(ctx, visit, recipient, wishes, links)
+    if visit is not None and wishes.get("visits"):
+        topic = replace(topic, visits=_several(ctx, visit, wishes, topic, preview=preview))
     rule = _rule(ctx, visit, kind)
     said = said_of(kind, topic)
     subject, text = said.subject, short_of(said) if channel in BRIEF else text_of(said)
@@ -164,6 +166,28 @@ def _of_visit(ctx: Context, visit: Visit, wishes: Mapping[str, Any], topic: Topi
     )
 
 
+def _several(
+    ctx: Context, first: Visit, wishes: Mapping[str, Any], topic: Topic, *, preview: bool
+) -> tuple[Named, ...]:
+    """Return the visits that a message names beside each other: those that stand with the same host as the first."""
+    with ctx.store.read() as tx:
+        found = [tx.visits.find(VisitId(one)) for one in wishes["visits"]]
+    standing = [one for one in found if one is not None and one.active and one.host == first.host]
+    ahead = [one for one in standing if one.interval.end > ctx.clock.now()]
+    return tuple(_named(ctx, one, topic, preview=preview) for one in ahead)
+
+
+def _named(ctx: Context, visit: Visit, topic: Topic, *, preview: bool) -> Named:
+    link = _links(ctx, visit, "update", CLIENT, {}, preview=preview).visit if topic.to_client else ""
+    return Named(
+        day=topic.language.day(visit.interval.start, visit.time_zone),
+        time=topic.language.time(visit.interval.start, visit.time_zone),
+        client=one_line(visit.contact.name) or topic.language.text("The client"),
+        property=one_line((visit.dwelling.name or visit.dwelling.id) if visit.dwelling else ""),
+        link=link,
+    )
+
+
 def _without_holes(name: str) -> str:
     """Return a name of an event type; one that is a template of its own says nothing to people."""
     return "" if "{{" in name else name
@@ -245,7 +269,7 @@ def _invitation(
     """Return the iTIP method and object of a mail to a client; empty where none belongs to it."""
     method = METHODS.get(kind, "")
     sender = next((one.sender for one in ctx.accounts.values() if one.sender), "")
-    if not method or visit is None or channel is not Channel.EMAIL or recipient != CLIENT or not sender:
+    if topic.visits or not method or visit is None or channel is not Channel.EMAIL or recipient != CLIENT or not sender:
         return "", ""
     if not visit.contact.email or _invites_itself(ctx, visit):
         return "", ""

@@ -65,8 +65,17 @@ class Person:
 
 
 def visit_of(tx: Tx, notice: Notice) -> Visit | None:
-    """Return the visit a message is about; None where it is about something else, or about one that is gone."""
-    return tx.visits.find(VisitId(notice.about)) if notice.about and ":" not in notice.about else None
+    """Return the visit a message is about; None where it is about something else, or about one that is gone.
+
+    Of several that a message names it is the first that still stands.
+    """
+    if not notice.about or ":" in notice.about:
+        return None
+    for other in (notice.body or {}).get("visits", ()):
+        found = tx.visits.find(VisitId(other))
+        if found is not None and found.active:
+            return found
+    return tx.visits.find(VisitId(notice.about))
 
 
 def verdict_of(ctx: Context, tx: Tx, notice: Notice, now: datetime) -> Verdict:

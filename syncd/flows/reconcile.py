@@ -18,7 +18,7 @@ from syncd.core.visit import Cancel, CancelReason, Conflict, ConflictReason, Mov
 from syncd.errors import SlotTaken
 from syncd.flows.adoption import adopt_known, awaits_entry, retire
 from syncd.flows.book import HELD_ANYWAY, Place, act_in, announce, judge, place_of
-from syncd.flows.carry import touch_carry
+from syncd.flows.carry import fixed_accounts, touch_carry
 from syncd.flows.context import Context
 from syncd.flows.hosts import busy_calendars
 from syncd.flows.keys import entry_gone, listed_after
@@ -213,7 +213,7 @@ def _by_daemon(now: datetime, note: str) -> Cause:
 def _resolve(ctx: Context, tx: Tx, clash: Clash, now: datetime) -> None:
     """Hand the visit to a free colleague where policy and scheduler allow it, else flag it once."""
     visit = clash.visit
-    fixed = visit.source.account in _fixed_accounts(ctx)
+    fixed = visit.source.account in fixed_accounts(ctx)
     place = place_of(ctx, visit.project, visit.event_type) if visit.project is not None else None
     allowed = visit.interval.start > now and may_reassign(visit, ctx.policy.on_conflict, scheduler_fixed=fixed)
     if allowed and isinstance(place, Place) and _reassign(ctx, tx, visit, place, now):
@@ -223,13 +223,6 @@ def _resolve(ctx: Context, tx: Tx, clash: Clash, now: datetime) -> None:
         cause = _by_daemon(now, f"a busy block of {clash.block.calendar} lies on the visit")
         visit = tx.visits.save(replace(visit, conflict=flag), cause)
     task(tx, "busy_conflict", visit, now, key=f"{clash.block.interval.epoch[0]}")
-
-
-def _fixed_accounts(ctx: Context) -> set[AccountId]:
-    """Scheduler accounts that name the host themselves, take no change, and were not told to let us change it."""
-    parts = ctx.accounts.items()
-    schedulers = {account for account, one in parts if one.scheduler is not None and one.changes is None}
-    return {*schedulers} - {*ctx.directory.reassign_locally}
 
 
 def _reassign(ctx: Context, tx: Tx, visit: Visit, place: Place, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Puts notices, tasks and alerts into the outbox, once each, in the transaction that caused them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +45,28 @@ def message(tx: Tx, kind: str, visit: Visit, now: datetime, *, to: str, body: di
             due_at=now,
             created_at=now,
             speaks_of=visit.interval.start,
+        )
+    )
+
+
+def message_of_several(
+    tx: Tx, kind: str, visits: Sequence[Visit], now: datetime, *, to: str, body: dict[str, Any]
+) -> bool:
+    """Ask for one message that names several visits, those of them that stand when it is sent.
+
+    It is about the first that stands, and does not grow old because one of them moves.
+    """
+    first = visits[0]
+    return tx.queue.say(
+        Notice(
+            key=f"message:{kind}:{first.id}:{first.version}:{to}",
+            channel="message",
+            kind=kind,
+            about=first.id,
+            to=to,
+            body={**body, "visits": [one.id for one in visits]},
+            due_at=now,
+            created_at=now,
         )
     )
 

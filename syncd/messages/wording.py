@@ -8,6 +8,17 @@ from syncd.messages.paper import Action, Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """One of several visits that a message names."""
+
+    day: str
+    time: str
+    client: str = ""
+    property: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """What there is to say, in words already: days and times in the visit's zone, names cleaned. "" is not known."""
 
@@ -34,10 +45,11 @@ class Topic:
     booking_link: str = ""
     proposal_link: str = ""
     to_client: bool = True
+    visits: tuple[Named, ...] = ()  # of a message that names several
 
     def say(self, sentence: str) -> str:
         """Fill the holes that sentences of this room have."""
-        holes = {"place": self.place, "day": self.day, "time": self.time, "client": self.client}
+        holes = {"place": self.place, "day": self.day, "time": self.time, "client": self.client, "host": self.host}
         return sentence % holes
 
 
@@ -104,6 +116,8 @@ def _no_show_follow_up(topic: Topic) -> Said:
 
 def _update(topic: Topic) -> Said:
     text = topic.language.text
+    if topic.visits:
+        return _several(topic)
     moved = bool(topic.was_day) and (topic.was_day, topic.was_time) != (topic.day, topic.time)
     before = text("Until now it was on %(day)s at %(time)s.", day=topic.was_day, time=topic.was_time) if moved else ""
     other = text("%(name)s will receive you.", name=topic.host) if topic.new_host and topic.host else ""
@@ -114,6 +128,19 @@ def _update(topic: Topic) -> Said:
         paragraphs=(before, other, topic.message),
         brief=(other, topic.message),
         actions=_manage(topic, text("Look at your visit")),
+    )
+
+
+def _several(topic: Topic) -> Said:
+    """Say who receives the client from now on, each visit behind its own link."""
+    text = topic.language.text
+    ways = [(text("Visit on %(day)s at %(time)s", day=one.day, time=one.time), one.link) for one in topic.visits]
+    return _to_client(
+        topic,
+        text("%(host)s will receive you at your visits", host=topic.host),
+        topic.say(topic.language.raw(N_("From now on %(host)s will receive you at these visits to %(place)s."))),
+        actions=tuple(Action(label=label, url=url) for label, url in ways if url),
+        facts=False,
     )
 
 
@@ -157,6 +184,8 @@ def _proposal_answer(topic: Topic) -> Said:
 
 def _agent_notice(topic: Topic) -> Said:
     text = topic.language.text
+    if topic.visits:
+        return _handed_over(topic)
     raw = topic.language.raw
     heads = {
         "booking_info": text("New visit"),
@@ -178,6 +207,20 @@ def _agent_notice(topic: Topic) -> Said:
     usual = raw(N_("%(client)s visits %(place)s on %(day)s at %(time)s."))
     head = heads.get(topic.about, text("About a visit"))
     return _to_agent(topic, f"{head}: {topic.day} {topic.time}", topic.say(leads.get(topic.about, usual)))
+
+
+def _handed_over(topic: Topic) -> Said:
+    """Tell one of two agents which visits went from the one to the other."""
+    text, raw = topic.language.text, topic.language.raw
+    if topic.about == "taken_over":
+        head, lead = text("Visits were handed over to you"), raw(N_("These visits to %(place)s are yours from now on."))
+    else:
+        head, lead = (
+            text("Visits were handed over"),
+            raw(N_("%(host)s receives these visits to %(place)s from now on.")),
+        )
+    rows = [(f"{one.day}, {one.time}", ", ".join(_kept(one.client, one.property))) for one in topic.visits]
+    return Said(subject=f"{head}: {topic.place}", lead=topic.say(lead), facts=tuple(rows))
 
 
 def _release_notice(topic: Topic) -> Said:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncd.control import Answer, Call
 from syncd.errors import StoreBusy, SyncdError
-from syncd.operations import people, projects, slots, status, sync, upkeep, visits
+from syncd.operations import handover, people, projects, slots, status, sync, upkeep, visits
 from syncd.operations.desk import Desk, Misused
 
 __all__ = ["OPERATIONS", "Desk", "Misused", "Operation", "guarded", "perform"]
@@ -46,6 +46,7 @@ OPERATIONS: dict[str, Operation] = {
     "visits.move": _changes(visits.moved),
     "visits.cancel": _changes(visits.cancelled),
     "visits.reassign": _changes(visits.reassigned),
+    "handover": _changes(handover.handed_over),
     "contacts.show": _reads(people.contact),
     "inquiries.list": _reads(people.inquiries),
     "deliveries.list": _reads(upkeep.deliveries),

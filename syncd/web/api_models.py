@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from syncd.core import limits
-from syncd.web.api_values import Email, Id, Line, Moment, Name, Phone, Text
+from syncd.web.api_values import Day, Email, Id, Line, Moment, Name, Phone, Text
 
 
 class Taken(BaseModel):
@@ -115,6 +115,14 @@ class MoveIn(Taken):
 
 class ReassignIn(Taken):
     host: Id
+
+
+class HandoverIn(Taken):
+    giver: Annotated[Id, Field(alias="from", description="id or address; whoever left the configuration by id")]
+    taker: Annotated[Id, Field(alias="to", description="id or address of an agent in the project's team")]
+    project: Id
+    on: Annotated[Day, Field(description="the first day, local to the project")]
+    dry_run: Annotated[bool, Field(description="say what would happen, change nothing")] = False
 
 
 Companion = Id | BookerIn  # an agent's id or address, the address of a further contact, or that contact whole
@@ -324,6 +332,22 @@ class MessageOut(Shown):
 class MessagesOut(Shown):
     items: list[MessageOut]
     next: str | None
+
+
+class MovedOut(Shown):
+    visit: str
+    start: str
+
+
+class LeftOut(MovedOut):
+    reason: Annotated[str, Field(description="what a booking would be refused with, or `scheduler`: it names the host")]
+    why: str
+
+
+class HandedOverOut(Shown):
+    moved: list[MovedOut]
+    left: list[LeftOut]
+    dry_run: bool
 
 
 class KnownContactOut(Shown):

@@ -33,10 +33,17 @@ def read_edge(text: str, zone: str) -> datetime:
     """Read an edge of a window: an instant (its `+` may have become a blank), or a day, which begins at midnight."""
     if not _DAY.fullmatch(text):
         return read_moment(re.sub(r"(?<=\d) (?=\d\d:\d\d$)", "+", text))
-    day = date.fromisoformat(text)
+    return datetime.combine(read_day(text), time(), ZoneInfo(zone))
+
+
+def read_day(value: object) -> date:
+    """Read a day, such as 2026-12-01."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("must be a day, such as 2026-12-01")
+    day = date.fromisoformat(value)
     if not limits.is_sane_year(day.year):
         raise ValueError(f"the year must lie between {limits.FIRST_YEAR} and {limits.LAST_YEAR}")
-    return datetime.combine(day, time(), ZoneInfo(zone))
+    return day
 
 
 def _line(value: str) -> str:
@@ -65,6 +72,7 @@ def _id(value: str) -> str:
 
 
 Moment = Annotated[datetime, BeforeValidator(read_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Day = Annotated[date, BeforeValidator(read_day), WithJsonSchema({"type": "string", "format": "date"})]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID), AfterValidator(_id)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=limits.LINE), AfterValidator(_name)]
 Line = Annotated[str, StringConstraints(max_length=limits.LINE), AfterValidator(_line)]

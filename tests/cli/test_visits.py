@@ -160,3 +160,45 @@ def test_what_a_visit_says_is_listed_and_shown_before_it_leaves(opened: Office) 
     assert shown["subject"] in opened.syncd("messages", "preview", visit["id"], "reminder").out
     wrong = opened.syncd("messages", "preview", visit["id"], "remindr")
     assert wrong.code == 2 and "reminder" in wrong.err
+
+
+# --- hand-over ------------------------------------------------------------------------------------------------------
+
+ON = f"{MONDAY:%Y-%m-%d}"
+
+
+def test_a_hand_over_moves_what_it_can_and_ends_with_3_where_something_stays(opened: Office) -> None:
+    opened.book(MONDAY, "--host", "bruno")
+    stays = opened.book(MONDAY, "--host", "ana")
+    goes = opened.book(MONDAY + timedelta(hours=1), "--host", "ana")
+    words = ("handover", "ana", "Bruno Rojas", "--project", "casas", "--on", ON)
+    planned = opened.syncd(*words, "--dry-run", "--json")
+    assert (planned.code, [one["visit"] for one in planned.json["moved"]]) == (3, [goes["id"]])
+    assert opened.json("visits", "show", goes["id"])["host"] == "ana"
+    done = opened.syncd(*words)
+    assert done.code == 3
+    assert goes["id"][:8] in done.out and "the colleague holds another visit" in done.out
+    assert opened.json("visits", "show", goes["id"])["host"] == "bruno"
+    assert opened.json("visits", "show", stays["id"])["host"] == "ana"
+    opened.json("visits", "cancel", stays["id"])
+    again = opened.syncd(*words)
+    assert again.code == 0 and "No visits to move." in again.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ana", "brunno", "--on", ON], "did you mean 'bruno'"),
+        (["anna", "bruno", "--on", ON], "did you mean 'ana'"),
+        (["ana", "ana", "--on", ON], "two agents"),
+        (["ana", "bruno", "--on", "monday"], "--on takes a day"),
+    ],
+)
+def test_a_hand_over_that_makes_no_sense_says_what_to_write(opened: Office, words: list[str], said: str) -> None:
+    done = opened.syncd("handover", *words, "--project", "casas")
+    assert done.code == 2 and said in done.err
+
+
+def test_a_hand_over_goes_to_the_team_only(opened: Office) -> None:
+    done = opened.syncd("handover", "bruno", "ana", "--project", "torre", "--on", ON)
+    assert done.code == 2 and "in the team of Torre Sur" in done.err and "bruno" in done.err

@@ -76,6 +76,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/visits/{id}/cancel": {"by": "staff"},
     "/api/visits/{id}/move": {"start": "2026-05-13T09:00:00-04:00"},
     "/api/visits/{id}/reassign": {"host": "ana"},
+    "/api/handovers": {"from": "ana", "to": "beto", "project": "casas", "on": "2026-05-12"},
     "/api/visits/{id}/attendance": {"attendance": "present"},
     "/api/proposals": {"contact": {"name": "Eva", "email": "eva@example.com"}, "recipient": {"user": "ana"}},
     "/api/proposals/{id}/accept": {"window": 1},
@@ -110,7 +111,7 @@ def routes(app: Edge) -> Iterator[tuple[str, str]]:
 def test_every_route_of_the_server_is_in_the_table(stage: Stage) -> None:
     served = {path for _, path in routes(stage.app)}
     assert served == {*GUARDS, *(one.path for one in operations())}
-    assert len(operations()) == len({(one.path, *(one.methods or ())) for one in operations()}) == 24
+    assert len(operations()) == len({(one.path, *(one.methods or ())) for one in operations()}) == 25
 
 
 def ask(stage: Stage, method: str, path: str, who: str) -> requests.Response:
