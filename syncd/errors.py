@@ -90,12 +90,13 @@ class StoreError(SyncdError):
 
 
 class SlotTaken(StoreError):
-    """Another visit of the same agent holds this time."""
+    """Another visit of the same agent, or in the same dwelling, holds this time."""
 
-    def __init__(self, agent: str, visit: str | None = None) -> None:
-        super().__init__(f"{agent} already holds this time")
+    def __init__(self, agent: str, visit: str | None = None, dwelling: str | None = None) -> None:
+        super().__init__(f"{dwelling} is visited then" if dwelling else f"{agent} already holds this time")
         self.agent = agent
         self.visit = visit  # the visit in the way, where it is known
+        self.dwelling = dwelling  # its key, where not the agent but the dwelling is taken
 
 
 class StaleRevision(StoreError):

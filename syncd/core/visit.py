@@ -92,6 +92,11 @@ class Dwelling:
     contact_persons: tuple[ContactPerson, ...] = ()
 
 
+def dwelling_key(project: ProjectId | None, dwelling: Dwelling | None) -> str | None:
+    """Name a dwelling among those of all projects, None where nothing tells it from another: it has no lock then."""
+    return f"{project}/{dwelling.id}" if project is not None and dwelling is not None and dwelling.id else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a visit came from: an account and the provider's own id, or "page", "api", "cli", "panel", "calendar"."""

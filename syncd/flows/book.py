@@ -34,6 +34,7 @@ from syncd.core.visit import (
 from syncd.errors import SlotTaken
 from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
+from syncd.flows.dwelling import VISITED, is_visited, without_visited
 from syncd.flows.hosts import day_around, host_time, offered
 from syncd.flows.links import Purpose, visit_subject
 from syncd.flows.live import look_live
@@ -97,22 +98,34 @@ def is_active(ctx: Context, project: Project) -> bool:
 
 
 def offer(
-    ctx: Context, project: ProjectId, event_type: EventTypeId | None, window: Interval, now: datetime
+    ctx: Context,
+    project: ProjectId,
+    event_type: EventTypeId | None,
+    window: Interval,
+    now: datetime,
+    dwelling: Dwelling | None = None,
 ) -> list[Slot] | Refused:
-    """List the slots that a client may book in the window, by start, with the number of free hosts."""
+    """List the slots that a client may book in the window, by start, with the number of free hosts.
+
+    Where the dwelling is known, the times at which somebody visits it are left out.
+    """
     place = place_of(ctx, project, event_type)
     if isinstance(place, Refused):
         return place
     with ctx.store.read() as tx:
-        return offered(ctx, tx, place.project.team, place.event_type, place.project, window, now)
+        found = offered(ctx, tx, place.project.team, place.event_type, place.project, window, now)
+        return without_visited(tx, found, place.project.id, dwelling)
 
 
-def alternatives(ctx: Context, place: Place, start: datetime, now: datetime) -> tuple[Slot, ...]:
+def alternatives(
+    ctx: Context, place: Place, start: datetime, now: datetime, dwelling: Dwelling | None = None
+) -> tuple[Slot, ...]:
     """Return at most five free slots, those nearest to the wanted start."""
     begin = max(now, start - LOOK / 2)
     with ctx.store.read() as tx:
         window = Interval(begin, begin + LOOK)
         found = offered(ctx, tx, place.project.team, place.event_type, place.project, window, now)
+        found = without_visited(tx, found, place.project.id, dwelling)
     nearest = sorted(found, key=lambda slot: (abs(slot.interval.start - start), slot.interval.start))
     return tuple(sorted(nearest[:ALTERNATIVES], key=lambda slot: slot.interval))
 
@@ -137,7 +150,7 @@ def book(
             then(tx, found)
         return found
 
-    return _with_alternatives(ctx, place, booking.start, cause.at, ctx.store.write(attempt))
+    return _with_alternatives(ctx, place, booking.start, cause.at, ctx.store.write(attempt), booking.dwelling)
 
 
 def _look_live(ctx: Context, place: Place, booking: Booking, now: datetime) -> dict[AgentId, str]:
@@ -165,11 +178,11 @@ def _ranked(tx: Tx, place: Place, booking: Booking) -> list[AgentId]:
 
 
 def _with_alternatives(
-    ctx: Context, place: Place, start: datetime, now: datetime, outcome: Visit | Refused
+    ctx: Context, place: Place, start: datetime, now: datetime, outcome: Visit | Refused, dwelling: Dwelling | None
 ) -> Visit | Refused:
     if isinstance(outcome, Visit):
         return outcome
-    return replace(outcome, alternatives=alternatives(ctx, place, start, now))
+    return replace(outcome, alternatives=alternatives(ctx, place, start, now, dwelling))
 
 
 def _try_hosts(
@@ -178,6 +191,9 @@ def _try_hosts(
     known = _known(tx, booking, cause.at)
     if known is not None:
         return known
+    wanted = Interval(booking.start, booking.start + place.event_type.duration)
+    if is_visited(tx, place.project.id, booking.dwelling, wanted):
+        return Refused(reason="slot_taken", detail=VISITED)
     refusals: list[str] = []
     for agent in _ranked(tx, place, booking):
         reason = seen.get(agent) or judge(ctx, tx, place, agent, booking.start, cause.at)
@@ -265,7 +281,7 @@ def act(ctx: Context, visit_id: VisitId, command: Command, cause: Cause) -> Visi
             visit = tx.visits.find(visit_id)
         place = place_of(ctx, visit.project, visit.event_type) if visit and visit.project else None
         if isinstance(place, Place):
-            return _with_alternatives(ctx, place, command.start, cause.at, outcome)
+            return _with_alternatives(ctx, place, command.start, cause.at, outcome, visit.dwelling if visit else None)
     return outcome
 
 
@@ -283,8 +299,8 @@ def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cau
         return refused
     try:
         saved = tx.visits.save(after, cause)
-    except SlotTaken:
-        return Refused(reason="slot_taken", detail="")
+    except SlotTaken as taken:
+        return Refused(reason="slot_taken", detail=VISITED if taken.dwelling else "")
     announce(tx, visit, saved, cause.at, _wishes(command))
     touch_carry(ctx, tx, saved, cause.at)
     return saved
@@ -303,6 +319,8 @@ def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: dateti
     place = place_of(ctx, after.project, after.event_type) if after.project else None
     if not isinstance(place, Place) or after.host is None:
         return None
+    if before.interval != after.interval and is_visited(tx, after.project, after.dwelling, after.interval, before.id):
+        return Refused(reason="slot_taken", detail=VISITED)
     reason = judge(ctx, tx, place, after.host, after.interval.start, now, ignoring=before.id)
     if before.interval == after.interval and reason in HELD_ANYWAY:
         return None

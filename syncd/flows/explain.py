@@ -2,15 +2,17 @@
 against it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from syncd.core.directory import Agent
 from syncd.core.hours import booking_window_end, local_day, open_hours
 from syncd.core.ids import AgentId
 from syncd.core.interval import Interval
+from syncd.core.visit import Dwelling
 from syncd.flows.book import Place, gravest, judge
 from syncd.flows.context import Context
+from syncd.flows.dwelling import VISITED, is_visited
 from syncd.flows.hosts import busy_calendars, day_around, host_time, why_closed
 from syncd.flows.show import Json, local
 from syncd.store import Tx
@@ -27,10 +29,16 @@ class Explained:
     details: tuple[str, ...]
 
 
-def explain_start(ctx: Context, place: Place, start: datetime, now: datetime) -> list[Explained]:
-    """Judge a start for every host of the project's team, in the team's order."""
+def explain_start(
+    ctx: Context, place: Place, start: datetime, now: datetime, dwelling: Dwelling | None = None
+) -> list[Explained]:
+    """Judge a start for every host of the project's team, in the team's order; nobody can visit a dwelling twice."""
     with ctx.store.read() as tx:
-        return [_host(ctx, tx, place, agent, start, now) for agent in place.project.team]
+        hosts = [_host(ctx, tx, place, agent, start, now) for agent in place.project.team]
+        wanted = Interval(start, start + place.event_type.duration)
+        if not is_visited(tx, place.project.id, dwelling, wanted):
+            return hosts
+    return [replace(one, reason="slot_taken", details=(VISITED, *one.details)) for one in hosts]
 
 
 def reason_of(hosts: Sequence[Explained]) -> str | None:

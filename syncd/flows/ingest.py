@@ -23,6 +23,7 @@ from syncd.flows.adoption import ENTRY, adopt_known, await_entry, retire_others
 from syncd.flows.book import alternatives, announce
 from syncd.flows.carry import touch_carry
 from syncd.flows.context import Context
+from syncd.flows.dwelling import VISITED
 from syncd.flows.keys import booking_key, entry_gone, event_types_at, split_booking_key
 from syncd.flows.merge import Arrival, Target, as_remote, judged
 from syncd.flows.recognise import save_first
@@ -197,8 +198,9 @@ def _keep_without_time(ctx: Context, arrival: Arrival, taken: SlotTaken, now: da
     if _same_event(ctx, arrival.booking, taken):
         ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, seat=True))
         return
-    others = alternatives(ctx, arrival.target.place, arrival.booking.interval.start, now)
-    lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=now, alternatives=others)
+    others = alternatives(ctx, arrival.target.place, arrival.booking.interval.start, now, arrival.target.dwelling)
+    detail = VISITED if taken.dwelling else ""
+    lost = Conflict(reason=ConflictReason.SLOT_TAKEN, since=now, alternatives=others, detail=detail)
     ctx.store.write(lambda tx: _keep(ctx, tx, arrival, now, lost=lost))
 
 

@@ -134,7 +134,7 @@ def times_of(ctx: Context, invitation: Invitation, now: datetime) -> tuple[Slot,
     if isinstance(invitation.place, Refused):
         return ()
     project, kind = invitation.place.project.id, invitation.place.event_type.id
-    found = offer(ctx, project, EventTypeId(kind), Interval(now, now + LONGEST_WINDOW), now)
+    found = offer(ctx, project, EventTypeId(kind), Interval(now, now + LONGEST_WINDOW), now, invitation.dwelling)
     return () if isinstance(found, Refused) else tuple(found)
 
 

@@ -25,6 +25,7 @@ from syncd.core.visit import (
 )
 from syncd.flows.book import Place, act_in, gravest, place_of
 from syncd.flows.context import Context
+from syncd.flows.dwelling import without_visited
 from syncd.flows.hosts import host_time
 from syncd.flows.links import Purpose, find_subject, make_link, renew_link, visit_subject
 from syncd.store import Tx
@@ -178,7 +179,9 @@ def _slots(
         return ()
     window = Interval(now, last)
     times = [host_time(tx, ctx.directory, one, kind, window, now, place.project, ignoring=visit.id) for one in hosts]
-    found = slots(kind, times, window, now, zone, place.holidays)
+    found = without_visited(
+        tx, slots(kind, times, window, now, zone, place.holidays), visit.project, visit.dwelling, visit.id
+    )
     return tuple(one for one in found if not visit.active or one.interval.start != visit.interval.start)
 
 

@@ -11,7 +11,7 @@ from syncd.core.ids import AccountId, AgentId, CalendarId, EventTypeId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventKey, Presence, Published
 from syncd.core.routing import Request, Route
-from syncd.core.visit import Source, Visit, VisitState
+from syncd.core.visit import Source, Visit, VisitState, dwelling_key
 from syncd.store import codec, entry_names
 from syncd.store.engine import Row
 from syncd.store.records import (
@@ -91,6 +91,7 @@ def visit_values(visit: Visit) -> Values:
         "request_id": visit.request,
         "source_account": visit.source.account,
         "source_id": visit.source.id,
+        "dwelling_key": dwelling_key(visit.project, visit.dwelling),
         "details": text(codec.encode_fields(visit, VISIT_COLUMNS)),
     }
 

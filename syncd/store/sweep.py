@@ -7,7 +7,7 @@ from syncd.store.rows import moment
 
 
 def overlaps(db: Db) -> list[str]:
-    """Name the visits of one agent whose holds overlap."""
+    """Name the visits of one agent whose holds overlap, and the dwellings that are visited twice at once."""
     found: list[str] = []
     for row in db.rows("overlaps"):
         wanted = {"agent": row["agent_id"], "guard_start": row["guard_start"], "guard_end": row["guard_start"] + 1}
@@ -15,7 +15,11 @@ def overlaps(db: Db) -> list[str]:
         found.append(
             f"overlap: {row['agent_id']} is held twice at {moment(row['guard_start']):%Y-%m-%d %H:%MZ} by {visits}"
         )
-    return found
+    return found + [
+        f"overlap: dwelling {row['dwelling_key']} is visited twice at {moment(row['start_at']):%Y-%m-%d %H:%MZ}, "
+        f"the second time by {row['id']}"
+        for row in db.rows("dwelling_overlaps")
+    ]
 
 
 def history_problems(db: Db) -> list[str]:

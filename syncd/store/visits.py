@@ -66,9 +66,13 @@ class Visits:
 
     def _taken(self, visit: Visit) -> SlotTaken:
         wanted = rows.visit_values(visit)
-        names = ("id", "agent_id", "guard_end")
+        names = ("id", "agent_id", "guard_start", "guard_end")
         other = first(self._db.rows("visit_in_the_way", **{name: wanted[name] for name in names}))
-        return SlotTaken(str(visit.host), other["id"] if other is not None else None)
+        if other is not None:
+            return SlotTaken(str(visit.host), other["id"])
+        names = ("id", "dwelling_key", "start_at", "end_at")
+        there = first(self._db.rows("visit_at_the_dwelling", **{name: wanted[name] for name in names}))
+        return SlotTaken(str(visit.host), there["id"], wanted["dwelling_key"]) if there else SlotTaken(str(visit.host))
 
     def find(self, visit: VisitId) -> Visit | None:
         return _maybe_visit(self._db.rows("visit_get", id=visit))
@@ -136,6 +140,12 @@ class Visits:
     def guards(self, agent: AgentId, window: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the agent's holds as epoch seconds for the slot arithmetic, by start: no objects made."""
         return self._db.tuples("guards_of_agent", agent=agent, start_at=window[0], end_at=window[1])
+
+    def dwelling_spans(self, dwelling: str, window: Interval, ignoring: VisitId | None = None) -> list[tuple[int, int]]:
+        """Return when a dwelling (see dwelling_key) is visited in the window, as epoch seconds by start."""
+        start, end = rows.span(window)
+        wanted = {"dwelling_key": dwelling, "start_at": start, "end_at": end, "ignoring": ignoring or ""}
+        return self._db.tuples("dwelling_spans", **wanted)
 
     def starts(self, agent: AgentId, event_type: EventTypeId, window: tuple[int, int]) -> list[tuple[VisitId, int]]:
         """Return the active visits of a type that meet the window, and when each starts, for the daily cap."""

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from syncd.core import limits
 from syncd.core.ids import EventTypeId, ProjectId
 from syncd.core.routing import Unroutable
-from syncd.core.visit import Refused
+from syncd.core.visit import Dwelling, Refused
 from syncd.flows.book import offer, place_of
 from syncd.flows.context import Context
 from syncd.flows.explain import explain_start, explained_json
@@ -74,7 +74,7 @@ def get_slots(
     ctx = context_of(request)
     place, kind = _place_named(ctx, project, event_type, asked)
     zone = ctx.directory.projects[place].time_zone
-    found = offer(ctx, place, kind, window_of(start, end, zone), ctx.clock.now())
+    found = offer(ctx, place, kind, window_of(start, end, zone), ctx.clock.now(), _dwelling(ctx, asked))
     if isinstance(found, Refused):
         raise problem_of(found, zone)
     return JSONResponse([slot_json(slot, zone) for slot in found])
@@ -100,7 +100,14 @@ def explain_slot(
     if isinstance(place, Refused):
         raise problem_of(place, ctx.directory.projects[found].time_zone)
     start = moment_of("time", time)
-    return JSONResponse(explained_json(place, start, explain_start(ctx, place, start, ctx.clock.now()), words_of))
+    hosts = explain_start(ctx, place, start, ctx.clock.now(), _dwelling(ctx, asked))
+    return JSONResponse(explained_json(place, start, hosts, words_of))
+
+
+def _dwelling(ctx: Context, asked: str | None) -> Dwelling | None:
+    """Return the dwelling of a request that is named: when it is visited already, nothing else can be booked there."""
+    stored = stored_request(ctx, asked)
+    return stored.request.dwelling if stored is not None else None
 
 
 def _place_named(

@@ -115,7 +115,8 @@ def test_what_overlaps_nothing_is_let_through(db: sqlite3.Connection, case: tupl
 
 
 def test_the_guard_looks_at_one_row_of_an_index_however_many_there_are(db: sqlite3.Connection) -> None:
-    triggers = [text for (text,) in db.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")]
+    named = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'visit_%_guard'"
+    triggers = [text for (text,) in db.execute(named)]
     assert len(triggers) == 2
     for trigger in triggers:
         inner = trigger[trigger.index("(SELECT") + 1 : trigger.index("LIMIT 1)") + len("LIMIT 1")]

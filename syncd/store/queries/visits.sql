@@ -7,22 +7,36 @@ SELECT * FROM visit WHERE id = :id
 UPDATE visit SET
     version = :version, state = :state, project_id = :project_id, event_type_id = :event_type_id, agent_id = :agent_id,
     start_at = :start_at, end_at = :end_at, guard_start = :guard_start, guard_end = :guard_end, holds = :holds,
-    request_id = :request_id, source_account = :source_account, source_id = :source_id, details = :details
+    request_id = :request_id, source_account = :source_account, source_id = :source_id, details = :details,
+    dwelling_key = CASE -- who held this very time without a lock goes on so
+        WHEN dwelling_key IS NULL AND holds = 1 AND :holds = 1 AND start_at = :start_at AND end_at = :end_at THEN NULL
+        ELSE :dwelling_key
+    END
 WHERE id = :id
 
 -- name: visit_insert
 INSERT INTO visit (
     id, version, state, project_id, event_type_id, agent_id, start_at, end_at, guard_start, guard_end, holds,
-    request_id, source_account, source_id, details
+    request_id, source_account, source_id, details, dwelling_key
 ) VALUES (
     :id, :version, :state, :project_id, :event_type_id, :agent_id, :start_at, :end_at, :guard_start, :guard_end, :holds,
-    :request_id, :source_account, :source_id, :details
+    :request_id, :source_account, :source_id, :details, :dwelling_key
 )
 
 -- name: visit_in_the_way
 SELECT id FROM visit
-WHERE holds = 1 AND agent_id = :agent_id AND guard_start < :guard_end AND id <> :id
+WHERE holds = 1 AND agent_id = :agent_id AND guard_start < :guard_end AND guard_end > :guard_start AND id <> :id
 ORDER BY guard_start DESC LIMIT 1
+
+-- name: visit_at_the_dwelling
+SELECT id FROM visit
+WHERE holds = 1 AND dwelling_key = :dwelling_key AND start_at < :end_at AND end_at > :start_at AND id <> :id
+ORDER BY start_at DESC LIMIT 1
+
+-- name: dwelling_spans
+SELECT start_at, end_at FROM visit
+WHERE holds = 1 AND dwelling_key = :dwelling_key AND start_at < :end_at AND end_at > :start_at AND id <> :ignoring
+ORDER BY start_at
 
 -- name: visit_by_source
 SELECT visit.* FROM visit_source JOIN visit ON visit.id = visit_source.visit_id

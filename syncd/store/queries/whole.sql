@@ -16,6 +16,15 @@ SELECT agent_id, id, before_end, guard_start FROM (
 ) AS holds_in_order
 WHERE before_end > guard_start ORDER BY agent_id, guard_start
 
+-- name: dwelling_overlaps
+SELECT dwelling_key, id, start_at FROM (
+    SELECT dwelling_key, id, start_at, MAX(end_at) OVER (
+        PARTITION BY dwelling_key ORDER BY start_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS before_end
+    FROM visit WHERE holds = 1 AND dwelling_key IS NOT NULL
+) AS holds_in_order
+WHERE before_end > start_at ORDER BY dwelling_key, start_at
+
 -- name: holders
 SELECT id FROM visit
 WHERE holds = 1 AND agent_id = :agent AND guard_start < :guard_end AND guard_end > :guard_start
