@@ -28,7 +28,7 @@ SLOT = 3_600
 def run() -> list[Ratio]:
     with tempfile.TemporaryDirectory() as folder:
         guarded, bare = opened(Path(folder) / "guarded.db"), opened(Path(folder) / "bare.db")
-        for trigger in ("visit_insert_guard", "visit_update_guard"):
+        for trigger in ("visit_insert_guard", "visit_update_guard", "visit_insert_dwelling", "visit_update_dwelling"):
             bare.execute(f"DROP TRIGGER {trigger}")
         with closing(guarded), closing(bare):
             rows = visits()
@@ -77,6 +77,7 @@ def row(name: str, agent: str, start: int) -> dict[str, Any]:
         "request_id": None,
         "source_account": "calendly",
         "source_id": f"https://api.calendly.com/scheduled_events/{name}",
+        "dwelling_key": f"casas/{agent}",
         "details": '{"booked_at":"2026-05-12T14:00:00Z","contact":{"name":"Clara Cliente"},"time_zone":"UTC"}',
     }
 
