@@ -15,7 +15,8 @@ from syncd.core.letter import Channel, Letter
 from syncd.core.publish import EventDraft, EventKey
 from syncd.core.visit import Visit, VisitState
 from syncd.flows.context import Context
-from syncd.flows.links import Purpose, make_link, proposal_subject, visit_subject
+from syncd.flows.links import Purpose, make_link, visit_subject
+from syncd.flows.propose import proposal_link
 from syncd.ical import Party, invitation_text, lines, one_line
 from syncd.language import LANGUAGES, Language
 from syncd.messages.own import ANSWERS, render, values_of
@@ -50,15 +51,17 @@ def compose(
 ) -> Letter:
     """Return a message in its reader's language. Address and key are the sender's to fill in.
 
-    `body` is what the notice says beside the visit: message, rebook_link, was, host, about, proposal, locale. With
+    `body` is what the notice says beside the visit: message, rebook_link, was, host, about, locale. With
     `preview` links are shown and not made.
     """
     wishes = body or {}
+    rule = _rule(ctx, visit, kind)
     links = _links(ctx, visit, kind, recipient, wishes, preview=preview)
+    if visit is not None and recipient == "client" and _asks_for_windows(rule):
+        links = replace(links, proposal=_proposal(ctx, visit, preview=preview))
     topic = _topic(ctx, visit, recipient, wishes, links)
     if visit is not None and wishes.get("visits"):
         topic = replace(topic, visits=_several(ctx, visit, wishes, topic, preview=preview))
-    rule = _rule(ctx, visit, kind)
     said = said_of(kind, topic)
     subject, text = said.subject, short_of(said) if channel in BRIEF else text_of(said)
     values = _values(topic, visit)
@@ -99,9 +102,19 @@ def _links(
         made = {one: f"{ctx.public_url}/{one.value}/{NO_LINK}" for one in purposes}
     else:
         made = ctx.store.write(lambda tx: _made(ctx, tx, purposes))
-    return Links(
-        visit=made.get(Purpose.VISIT, ""), book=made.get(Purpose.BOOK, ""), proposal=made.get(Purpose.PROPOSAL, "")
-    )
+    return Links(visit=made.get(Purpose.VISIT, ""), book=made.get(Purpose.BOOK, ""))
+
+
+def _asks_for_windows(rule: MessageRule | None) -> bool:
+    """Tell whether an administrator's own words have the link to the form for windows in them (R051)."""
+    words = f"{rule.subject or ''} {rule.text or ''}" if rule is not None else ""
+    return "proposal_link" in words or "enlace_propuesta" in words
+
+
+def _proposal(ctx: Context, visit: Visit, *, preview: bool) -> str:
+    if preview:
+        return f"{ctx.public_url}/{Purpose.PROPOSAL.value}/{NO_LINK}"
+    return ctx.store.write(lambda tx: proposal_link(ctx, tx, visit, ctx.clock.now()))
 
 
 def _purposes(
@@ -113,8 +126,6 @@ def _purposes(
         yield Purpose.VISIT, (visit_subject(visit.id), visit.interval.end)
     if visit is not None and (kind == "rebook_link" or wishes.get("rebook_link")):
         yield Purpose.BOOK, (visit_subject(visit.id), later)
-    if wishes.get("proposal"):
-        yield Purpose.PROPOSAL, (proposal_subject(str(wishes["proposal"])), later)
 
 
 def _made(ctx: Context, tx: Tx, wanted: Mapping[Purpose, tuple[str, datetime]]) -> dict[Purpose, str]:

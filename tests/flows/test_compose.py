@@ -238,3 +238,31 @@ def test_words_for_an_event_type_go_before_those_for_everywhere(ctx: Context) ->
     here = MessageRule(kind="reminder", event_types=frozenset({visit.event_type}), text="esta")
     told = replace(ctx, directory=replace(ctx.directory, messages=(everywhere, here)))
     assert mail(told, visit, "reminder").text == "esta"
+
+
+# --- windows --------------------------------------------------------------------------------------------------------
+
+
+def test_an_administrator_s_words_make_one_proposal_of_a_visit(ctx: Context) -> None:
+    """R051: the link is made where the words have it, and it is the same one however often they are written."""
+    words = MessageRule(kind="booking_info", text="Otro horario: {{ enlace_propuesta }}")
+    visit = booked(ctx)
+    plain = compose(ctx, visit, "booking_info", Channel.EMAIL, "client", None)
+    assert "/p/" not in plain.text
+    asking = replace(ctx, directory=replace(ctx.directory, messages=(words,)))
+    texts = {compose(asking, visit, "booking_info", Channel.EMAIL, "client", None).text for _ in range(3)}
+    assert len(texts) == 1
+    token = next(iter(texts)).strip().rpartition("/p/")[2]
+    with ctx.store.read() as tx:
+        subject = find_subject(ctx, tx, Purpose.PROPOSAL, token, ctx.clock.now())
+        found = tx.proposals.named(f"visit:{visit.id}")
+    assert found is not None and subject == f"proposal:{found.id}" and found.recipient.user == visit.host
+    shown = compose(asking, booked_again(asking), "booking_info", Channel.EMAIL, "client", None, preview=True)
+    assert shown.text.strip().endswith("/p/-")
+
+
+def booked_again(ctx: Context) -> Visit:
+    asked = Booking(project=town.CASAS, start=town.TUESDAY + timedelta(hours=1), contact=EVA, source=AccountId("page"))
+    outcome = book(ctx, asked, cause(ctx))
+    assert isinstance(outcome, Visit)
+    return outcome
