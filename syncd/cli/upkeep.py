@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "auth", example="syncd auth google; syncd auth embedded --agent ana")(auth)
     links = new_app("Addresses that open something.")
     command(links, "feed", example="syncd links feed ana")(link_feed)
+    command(links, "visit", example="syncd links visit 3f2a --renew")(link_visit)
     app.add_typer(links, name="links")
 
 
@@ -179,3 +180,12 @@ def _signed_in(body: Any) -> None:
 def link_feed(at: Session, agent: Annotated[str, typer.Argument(metavar="AGENT", help="Id, name or address.")]) -> int:
     """Print the address of an agent's own visits as a feed. Whoever has it can read them."""
     return at.do("links.feed", lambda body: print(body["url"]), agent=agent)
+
+
+def link_visit(
+    at: Session,
+    visit: Annotated[str, typer.Argument(metavar="VISIT", help="Its id, or the beginning of it.")],
+    renew: Annotated[bool, typer.Option("--renew", help="Make a new one; every older one then opens nothing.")] = False,
+) -> int:
+    """Print the address where the client confirms, moves or cancels a visit. Whoever has it can do so."""
+    return at.do("links.visit", lambda body: print(body["url"]), visit=visit, renew=renew)

@@ -45,6 +45,28 @@ def visit_url(ctx: Context, tx: Tx, visit: Visit, *, renew: bool = False) -> str
     return make(ctx, tx, Purpose.VISIT, visit_subject(visit.id), visit.interval.end)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitLink:
+    """An address where a visit is managed, and until when."""
+
+    url: str
+    expires_at: datetime
+
+
+def link_of(ctx: Context, visit_id: VisitId, now: datetime, *, renew: bool = False) -> VisitLink | Refused:
+    """Return the link of a visit for somebody who sends it themselves; one that is over has none."""
+
+    def make(tx: Tx) -> VisitLink | Refused:
+        visit = tx.visits.find(visit_id)
+        if visit is None:
+            return Refused(reason="not-found", detail="no visit has this id")
+        if visit.interval.end <= now:
+            return Refused(reason="illegal-state", detail="the visit is over, and its link with it")
+        return VisitLink(url=visit_url(ctx, tx, visit, renew=renew), expires_at=visit.interval.end)
+
+    return ctx.store.write(make)
+
+
 def rebook_url(ctx: Context, tx: Tx, visit: Visit, now: datetime) -> str:
     """Return the address where the client books anew after a visit that was cancelled or lost its time."""
     return make_link(ctx, tx, Purpose.BOOK, visit_subject(visit.id), now + ctx.directory.link_expires)

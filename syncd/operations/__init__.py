@@ -62,6 +62,7 @@ OPERATIONS: dict[str, Operation] = {
     "auth.embedded": _changes(upkeep.password_set),
     "auth.account": _changes(upkeep.signed_in),
     "links.feed": _reads(upkeep.feed),
+    "links.visit": _changes(visits.linked),
 }
 
 

@@ -21,7 +21,8 @@ from syncd.core.visit import (
     VisitState,
 )
 from syncd.flows.book import Booking, act, book
-from syncd.flows.show import history_json, refused_json
+from syncd.flows.manage import link_of
+from syncd.flows.show import history_json, local, refused_json
 from syncd.flows.told import messages_json, preview
 from syncd.flows.told import shown as with_marks
 from syncd.operations.desk import Desk, Misused, agent_named, project_named, read_moment, read_window, unknown
@@ -171,6 +172,16 @@ def _answer(text: str) -> Answered:
     if not sign:
         raise Misused(f"--answer takes QUESTION=ANSWER, not {text!r}")
     return Answered(question=question.strip(), answer=answer.strip())
+
+
+def linked(desk: Desk, *, visit: str, renew: bool = False) -> Answer:
+    """Return the address where the client manages a visit; `renew` makes one that supersedes every older one."""
+    with desk.context.store.read() as tx:
+        found = _visit(desk, tx, visit)
+    link = link_of(desk.context, found.id, desk.now, renew=renew)
+    if isinstance(link, Refused):
+        return Answer(code=1, body={"error": refusal(link)})
+    return Answer(body={"visit": found.id, "url": link.url, "expires_at": local(link.expires_at, found.time_zone)})
 
 
 def moved(desk: Desk, *, visit: str, start: str, host: str | None = None) -> Answer:

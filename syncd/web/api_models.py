@@ -376,6 +376,11 @@ class InquiriesOut(Shown):
     next: str | None
 
 
+class LinkOut(Shown):
+    url: str
+    expires_at: str
+
+
 class VisitsOut(Shown):
     items: list[VisitOut]
     next: str | None

@@ -11,7 +11,8 @@ from syncd.core.ids import EventTypeId, RequestId, VisitId
 from syncd.core.visit import Answer, Contact, Refused, Visit
 from syncd.flows.book import Booking, book
 from syncd.flows.context import Context
-from syncd.flows.show import history_json
+from syncd.flows.manage import link_of
+from syncd.flows.show import history_json, local
 from syncd.flows.told import messages_json, shown
 from syncd.store.visits import StoredRequest
 from syncd.web import api_models as shapes
@@ -152,3 +153,20 @@ def get_messages(request: Request, visit_id: VisitIn) -> Response:
     visit = find_visit(ctx, visit_id)
     with ctx.store.read() as tx:
         return JSONResponse({"items": messages_json(ctx, tx, visit), "next": None})
+
+
+@router.get(
+    "/visits/{id}/link",
+    summary="Where the client manages it",
+    description="For messages of your own: whoever has it may confirm, move and cancel the visit. It stays the same "
+    "until the visit ends, also when that moves; `syncd links visit --renew` makes one that supersedes it. The link of "
+    "a visit that is over is 409 `illegal-state`.",
+    **documented({200: shapes.LinkOut}, 404, 409, 422),
+)
+def get_link(request: Request, visit_id: VisitIn) -> Response:
+    ctx = context_of(request)
+    zone = find_visit(ctx, visit_id).time_zone
+    found = link_of(ctx, VisitId(visit_id), ctx.clock.now())
+    if isinstance(found, Refused):
+        raise problem_of(found, zone)
+    return JSONResponse({"url": found.url, "expires_at": local(found.expires_at, zone)})

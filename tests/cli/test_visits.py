@@ -162,6 +162,16 @@ def test_what_a_visit_says_is_listed_and_shown_before_it_leaves(opened: Office) 
     assert wrong.code == 2 and "reminder" in wrong.err
 
 
+def test_a_visit_has_one_link_until_a_newer_one_is_wanted(opened: Office) -> None:
+    visit = opened.book(MONDAY)
+    first = opened.json("links", "visit", visit["id"][:8])
+    assert (first["visit"], first["expires_at"]) == (visit["id"], visit["end"])
+    assert opened.syncd("links", "visit", visit["id"]).out.strip() == first["url"]
+    renewed = opened.json("links", "visit", visit["id"], "--renew")["url"]
+    assert renewed != first["url"] and "/v/" in renewed
+    assert opened.json("links", "visit", visit["id"])["url"] == renewed
+
+
 # --- hand-over ------------------------------------------------------------------------------------------------------
 
 ON = f"{MONDAY:%Y-%m-%d}"

@@ -810,3 +810,17 @@ def test_a_scheduler_s_visit_is_cancelled_there_and_not_taken_back_here(outside:
     after = client.post(gone.url, gone.forms["rebook"].fields | {"act": "undo"})
     assert after.status == 409
     assert not outside.visit(visit["id"]).active
+
+
+# --- for integrators ------------------------------------------------------------------------------------------------
+
+
+def test_the_api_names_the_page_until_the_visit_is_over(stage: Stage, client: Visitor) -> None:
+    visit, page = opened(stage, client)
+    path = f"/api/visits/{visit['id']}/link"
+    shown = stage.api.get(path).json()
+    assert shown == {"url": page.url.replace(stage.url, stage.ctx.public_url), "expires_at": visit["end"]}
+    assert stage.api.get("/api/visits/nobody/link").status_code == 404
+    stage.clock.advance(datetime.fromisoformat(visit["end"]) - stage.clock.now())
+    refused = stage.api.get(path)
+    assert (refused.status_code, refused.json()["type"]) == (409, "illegal-state")
