@@ -28,6 +28,7 @@ from syncd.core.proposals import (
 from syncd.core.visit import Contact, Dwelling, Refused, Visit
 from syncd.flows.book import Booking, Place, book, offer, place_of
 from syncd.flows.context import Context
+from syncd.flows.dwelling import without_visited
 from syncd.flows.hosts import offered
 from syncd.flows.links import Purpose, find_subject, make_link, proposal_subject
 from syncd.flows.show import contact_json, interval_json, property_json
@@ -39,6 +40,8 @@ from syncd.store.visits import Cause
 PAGE = AccountId("page")
 SUBJECT = proposal_subject("")
 KIND = "proposal_answer"
+TRIES = 12  # starts of one window that are tried, one after the other
+PASSED_OVER = ("slot_taken", "busy")  # somebody was faster since we looked: the next start may do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +272,7 @@ def accept(ctx: Context, name: ProposalId, wish: Accept, cause: Cause) -> Visit 
     window = proposal.window(wish.window)
     if isinstance(project, Refused) or window is None:
         return project if isinstance(project, Refused) else _replaced(proposal)
-    starts = _starts(ctx, project, window.interval, wish, cause.at)
+    starts = _starts(ctx, proposal, project, window.interval, wish, cause.at)
     return starts if isinstance(starts, Refused) else _book(ctx, proposal, project, wish, starts, cause)
 
 
@@ -298,7 +301,7 @@ def _project(proposal: Proposal, wish: Accept) -> ProjectId | Refused:
 
 
 def _starts(
-    ctx: Context, project: ProjectId, window: Interval, wish: Accept, now: datetime
+    ctx: Context, proposal: Proposal, project: ProjectId, window: Interval, wish: Accept, now: datetime
 ) -> Sequence[datetime] | Refused:
     """Return the starts to try: the one that was asked for, else every bookable one whose visit fits in."""
     place = place_of(ctx, project, None)
@@ -311,16 +314,19 @@ def _starts(
         return Refused(reason="not-offered", detail="start: the visit does not lie inside the window")
     if window.length < length:
         return Refused(reason="not-offered", detail="window: it is shorter than the visit; ask for other windows")
-    found = _offer(ctx, place, window, wish.host, now)
-    return [one for one in found if one + length <= window.end] or [window.start]
+    found = _offer(ctx, proposal.dwelling, place, window, wish.host, now)
+    return [one for one in found if one + length <= window.end][:TRIES] or [window.start]
 
 
-def _offer(ctx: Context, place: Place, window: Interval, host: AgentId | None, now: datetime) -> list[datetime]:
+def _offer(
+    ctx: Context, dwelling: Dwelling | None, place: Place, window: Interval, host: AgentId | None, now: datetime
+) -> list[datetime]:
     if host is None:
-        found = offer(ctx, place.project.id, None, window, now)
+        found = offer(ctx, place.project.id, None, window, now, dwelling)
         return [] if isinstance(found, Refused) else [one.interval.start for one in found]
     with ctx.store.read() as tx:
         slots = offered(ctx, tx, (host,), place.event_type, place.project, window, now)
+        slots = without_visited(tx, slots, place.project.id, dwelling)
     return [one.interval.start for one in slots]
 
 
@@ -348,7 +354,7 @@ def _book(
             outcome = book(ctx, booking, cause, then=partial(_close, proposal.id, wish.window))
         except _Settled:
             return Refused(reason="stale", detail="somebody else settled the proposal meanwhile; read it again")
-        if isinstance(outcome, Visit) or outcome.reason != "slot_taken":
+        if isinstance(outcome, Visit) or outcome.reason not in PASSED_OVER:
             break
     return outcome
 

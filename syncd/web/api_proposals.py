@@ -88,11 +88,16 @@ def _recipient(directory: Directory, taken: shapes.RecipientIn) -> Recipient:
 )
 def get_proposal(request: Request, proposal_id: ProposalIn) -> Response:
     ctx = context_of(request)
+    return _show(ctx, _find(ctx, proposal_id))
+
+
+def _find(ctx: Context, proposal_id: str) -> Proposal:
+    """Return the proposal; raises Problem `not-found`."""
     with ctx.store.read() as tx:
         found = tx.proposals.find(ProposalId(proposal_id))
     if found is None:
         raise Problem("not-found", "no proposal has this id")
-    return _show(ctx, found)
+    return found
 
 
 def _show(ctx: Context, proposal: Proposal) -> Response:
@@ -115,9 +120,10 @@ def post_accept(request: Request, proposal_id: ProposalIn, taken: shapes.AcceptI
         start=taken.start,
         project=project_of(ctx.directory, taken.project) if taken.project is not None else None,
     )
-    outcome = accept(ctx, ProposalId(proposal_id), wish, cause_of(request, ctx.clock.now()))
+    proposal = _find(ctx, proposal_id)
+    outcome = accept(ctx, proposal.id, wish, cause_of(request, ctx.clock.now()))
     if isinstance(outcome, Refused):
-        raise problem_of(outcome, zone_of(ctx, wish.project))
+        raise problem_of(outcome, zone_of(ctx, proposal.project or wish.project))
     return show(ctx, outcome)
 
 

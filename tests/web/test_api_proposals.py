@@ -182,6 +182,15 @@ def test_wishes_hold_no_time_and_the_first_start_that_is_free_is_taken(stage: St
     assert found["start"] == "2026-05-12T10:30:00-04:00"
 
 
+def test_a_property_that_somebody_visits_is_passed_over_to_a_later_start(stage: Stage) -> None:
+    for host in (None, "ana"):
+        name = ask(stage, property=PLACE)
+        answered(stage, name, *hours(TEN))
+        stage.book(TEN if host is None else TEN + timedelta(minutes=60), host="beto", property=PLACE)
+        found = accept(stage, name, 1, **(dict[str, Any](host=host) if host else {})).json()
+        assert found["start"] == f"2026-05-12T{'10:30' if host is None else '11:30'}:00-04:00"
+
+
 def test_a_start_inside_the_window_may_be_chosen_and_a_host(stage: Stage) -> None:
     name = ask(stage)
     answered(stage, name, *hours(TEN))
