@@ -191,7 +191,7 @@ def _look_again(ctx: Context, tx: Tx, wanted: Handover, moved: Iterable[tuple[Vi
 
 
 def _tell(ctx: Context, tx: Tx, wanted: Handover, moved: Sequence[tuple[Visit, Visit]], now: datetime) -> None:
-    """Tell each client once and each of the two agents once."""
+    """Tell each client once and each agent once: the two, and of their visits those who come along."""
     groups: dict[tuple[str, ...], list[tuple[Visit, Visit]]] = {}
     for pair in moved:
         groups.setdefault(_client_of(pair[1]), []).append(pair)
@@ -202,10 +202,18 @@ def _tell(ctx: Context, tx: Tx, wanted: Handover, moved: Sequence[tuple[Visit, V
         else:
             body = {"host": wanted.giver}
             message_of_several(tx, "update", [after for _, after in pairs], now, to="client", body=body)
-    everything = [after for _, after in moved]
-    for agent, about in ((wanted.giver, "handed_over"), (wanted.taker, "taken_over")):
-        if agent in ctx.directory.agents:
-            message_of_several(tx, "agent_notice", everything, now, to=f"agent:{agent}", body={"about": about})
+    visits = [after for _, after in moved]
+    for agent in sorted(_agents_of(visits, wanted) & {*ctx.directory.agents}):
+        about = "taken_over" if agent == wanted.taker else "handed_over"
+        theirs = (
+            visits if agent in (wanted.giver, wanted.taker) else [one for one in visits if agent in one.participants]
+        )
+        message_of_several(tx, "agent_notice", theirs, now, to=f"agent:{agent}", body={"about": about})
+
+
+def _agents_of(visits: Iterable[Visit], wanted: Handover) -> set[AgentId]:
+    """Return the two agents and those who come along."""
+    return {wanted.giver, wanted.taker, *(agent for one in visits for agent in one.participants)}
 
 
 def _client_of(visit: Visit) -> tuple[str, ...]:

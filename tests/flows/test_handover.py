@@ -331,6 +331,17 @@ def test_a_client_of_three_visits_gets_one_message_that_names_all(ctx: Context) 
     assert all(part in mail.text for part in ("Eva Díaz", "Luis Vera", "10:00", "14:00"))
 
 
+def test_an_agent_who_comes_along_hears_of_those_visits_alone(ctx: Context) -> None:
+    people = town.directory([town.agent("ana"), town.agent("beto"), town.agent("carla")], scheduler=False)
+    project = replace(people.projects[CASAS], team=(ANA, BETO))
+    ctx = replace(ctx, directory=replace(people, projects={CASAS: project}))
+    put(ctx, "one", participants=(CARLA, BETO))
+    put(ctx, "two", hours=1)
+    done(ctx)
+    told = {one.to: (one.body or {})["visits"] for one in notices(ctx) if one.kind == "agent_notice"}
+    assert told == {"agent:ana": ["one", "two"], "agent:beto": ["one", "two"], "agent:carla": ["one"]}
+
+
 def _letter(ctx: Context, notice: Notice) -> Any:
     with ctx.store.read() as tx:
         about = visit_of(tx, notice)
