@@ -27,6 +27,10 @@ def add_to(app: typer.Typer) -> None:
     command(visits, "move", example="syncd visits move 3f2a --start 2026-12-02T11:00")(move)
     command(visits, "cancel", example="syncd visits cancel 3f2a --by client --reason 'is ill'")(cancel)
     command(visits, "reassign", example="syncd visits reassign 3f2a --host bruno")(reassign)
+    command(visits, "approve", example="syncd visits approve 3f2a")(approve)
+    command(visits, "reject", example="syncd visits reject 3f2a --reason 'the house is sold'")(reject)
+    command(visits, "confirm", example="syncd visits confirm 3f2a")(confirm)
+    command(visits, "attendance", example="syncd visits attendance 3f2a no_show")(attendance)
     app.add_typer(visits, name="visits")
     messages = new_app("What people are told of a visit.")
     command(messages, "list", example="syncd messages list 3f2a")(message_list)
@@ -123,6 +127,40 @@ def reassign(at: Session, visit: VisitId, host: Annotated[str, typer.Option("--h
     from syncd.cli import pictures
 
     return at.do("visits.reassign", pictures.visit, visit=visit, host=host)
+
+
+def approve(at: Session, visit: VisitId) -> int:
+    """Approve a visit that waits for it. The client is told."""
+    from syncd.cli import pictures
+
+    return at.do("visits.approve", pictures.visit, visit=visit)
+
+
+def reject(
+    at: Session, visit: VisitId, reason: Annotated[str, typer.Option("--reason", help="For the client.")] = ""
+) -> int:
+    """Reject a visit that waits for approval. Its time is free again."""
+    from syncd.cli import pictures
+
+    return at.do("visits.reject", pictures.visit, visit=visit, reason=reason)
+
+
+def confirm(at: Session, visit: VisitId) -> int:
+    """Note that the client said yes, on the telephone say."""
+    from syncd.cli import pictures
+
+    return at.do("visits.confirm", pictures.visit, visit=visit)
+
+
+def attendance(
+    at: Session,
+    visit: VisitId,
+    attendance: Annotated[str, typer.Argument(metavar="ATTENDANCE", help="present or no_show.")],
+) -> int:
+    """Note whether the client was there, once the visit has begun."""
+    from syncd.cli import pictures
+
+    return at.do("visits.attendance", pictures.visit, visit=visit, attendance=attendance)
 
 
 def message_list(at: Session, visit: VisitId) -> int:

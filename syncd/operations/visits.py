@@ -10,13 +10,18 @@ from syncd.core.visit import (
     Answer as Answered,
 )
 from syncd.core.visit import (
+    Approve,
+    Attend,
+    Attendance,
     Cancel,
     CancelReason,
     Command,
+    Confirm,
     Contact,
     Move,
     Reassign,
     Refused,
+    Reject,
     Visit,
     VisitState,
 )
@@ -31,6 +36,7 @@ from syncd.store import Tx
 CLI = AccountId("cli")
 SHOWN_AHEAD = timedelta(days=30)
 MOST = 1_000
+ATTENDANCE = (Attendance.PRESENT.value, Attendance.NO_SHOW.value)
 SHORTEST_ID = 4  # characters of a visit's id that a person need type, where they are unambiguous
 
 
@@ -201,6 +207,25 @@ def cancelled(desk: Desk, *, visit: str, by: str = "staff", reason: str = "", me
 def reassigned(desk: Desk, *, visit: str, host: str) -> Answer:
     agent: AgentId = agent_named(desk.directory, host).id
     return _change(desk, visit, lambda found: Reassign(host=agent))
+
+
+def approved(desk: Desk, *, visit: str) -> Answer:
+    return _change(desk, visit, lambda found: Approve())
+
+
+def rejected(desk: Desk, *, visit: str, reason: str = "") -> Answer:
+    return _change(desk, visit, lambda found: Reject(message=reason))
+
+
+def confirmed(desk: Desk, *, visit: str) -> Answer:
+    return _change(desk, visit, lambda found: Confirm())
+
+
+def attended(desk: Desk, *, visit: str, attendance: str) -> Answer:
+    """Note whether the client was there."""
+    if attendance not in ATTENDANCE:
+        raise unknown("attendance", attendance, ATTENDANCE)
+    return _change(desk, visit, lambda found: Attend(attendance=Attendance(attendance)))
 
 
 def _change(desk: Desk, name: str, command: Callable[[Visit], Command], note: str = "") -> Answer:

@@ -4,7 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from syncd.core.ids import AgentId, VisitId
+from syncd.core.interval import Interval
+from syncd.core.visit import VisitState
+from syncd.store.visits import Cause
 from tests.cli.office import Office, next_monday
+from tests.core.values import visit
 
 MONDAY = next_monday()
 
@@ -212,3 +217,41 @@ def test_a_hand_over_that_makes_no_sense_says_what_to_write(opened: Office, word
 def test_a_hand_over_goes_to_the_team_only(opened: Office) -> None:
     done = opened.syncd("handover", "bruno", "ana", "--project", "torre", "--on", ON)
     assert done.code == 2 and "in the team of Torre Sur" in done.err and "bruno" in done.err
+
+
+# --- staff's word on a visit ----------------------------------------------------------------------------------------
+
+
+def test_a_pending_visit_is_approved_or_rejected(opened: Office) -> None:
+    opened.change(
+        '[event_types.urgente]\nname = "Visita urgente"\n', '[event_types.urgente]\nname = "U"\napproval = true\n'
+    )
+    first = opened.book(MONDAY, "--event-type", "urgent")
+    second = opened.book(MONDAY + timedelta(hours=1), "--event-type", "urgent")
+    assert (first["state"], second["state"]) == ("pending", "pending")
+    assert opened.json("visits", "approve", first["id"][:8])["state"] == "confirmed"
+    gone = opened.json("visits", "reject", second["id"], "--reason", "la casa está vendida")
+    assert (gone["state"], gone["cancel_message"]) == ("cancelled", "la casa está vendida")
+    done = opened.syncd("visits", "approve", second["id"])
+    assert done.code == 1 and "the visit is cancelled" in done.err
+
+
+def test_the_clients_yes_is_noted_and_attendance_only_once_the_visit_has_begun(opened: Office) -> None:
+    visit = opened.book(MONDAY)
+    assert opened.json("visits", "confirm", visit["id"])["client_confirmation"] == "yes"
+    early = opened.syncd("visits", "attendance", visit["id"], "present")
+    assert early.code == 1 and "once the visit has begun" in early.err
+    wrong = opened.syncd("visits", "attendance", visit["id"], "no-show")
+    assert wrong.code == 2 and "did you mean 'no_show'" in wrong.err
+
+
+def test_attendance_of_a_visit_that_has_begun_is_noted(opened: Office) -> None:
+    with opened.installed() as installation:
+        ctx = installation.context
+        now = ctx.clock.now()
+        begun = Interval(now - timedelta(minutes=5), now + timedelta(minutes=15))
+        cause = Cause(at=now, actor="test", source="test")
+        made = visit(id=VisitId("begun"), host=AgentId("ana"), interval=begun, guard=begun, state=VisitState.CONFIRMED)
+        ctx.store.write(lambda tx: tx.visits.save(made, cause))
+    assert opened.json("visits", "attendance", "begun", "no_show")["attendance"] == "no_show"
+    assert opened.json("visits", "attendance", "begun", "present")["attendance"] == "present"

@@ -14,6 +14,7 @@ from tests.cli.office import Office
 CONTRACT = """
 run, check-config, doctor, status, plan, sync, route, busy, parity, activate, replay, backup, restore, config schema,
 demo, visits list, visits show, visits history, visits book, visits move, visits cancel, visits reassign, handover,
+visits approve, visits reject, visits confirm, visits attendance,
 webhooks list, webhooks ensure, webhooks remove, explain-slot, deliveries list, deliveries show, tasks list, tasks done,
 sources release, recover, auth, links feed, links visit, egress, messages list, messages preview,
 contacts show, inquiries list
