@@ -147,7 +147,7 @@ def _visits(tx: Tx, project: Project, wanted: Handover, now: datetime) -> list[V
     begin = max(now, day_interval(wanted.on, project.time_zone).start)
     window = Interval(begin, begin + FAR)
     found = tx.visits.search(window=window, agent=wanted.giver, project=project.id, states=ACTIVE, limit=MANY)
-    return [one for one in found if one.interval.start >= begin and one.interval.start > now]
+    return [one for one in found if one.interval.start >= begin]
 
 
 def _give(
