@@ -23,7 +23,7 @@ from syncd.flows.book import Booking, act, book
 from syncd.flows.compose import compose
 from syncd.flows.context import AccountParts, Context
 from syncd.flows.handover import HandedOver, Handover, hand_over
-from syncd.flows.reach import visit_of
+from syncd.flows.reach import Skip, verdict_of, visit_of
 from syncd.store import Store, Tx, open_store
 from syncd.store.queue import Notice
 from syncd.store.visits import Cause
@@ -156,6 +156,14 @@ def test_a_pending_visit_goes_as_well(ctx: Context) -> None:
     put(ctx, "pending", state=VisitState.PENDING)
     done(ctx)
     assert (visit(ctx, "pending").host, visit(ctx, "pending").state) == (BETO, VisitState.PENDING)
+
+
+def test_a_visit_of_no_kind_we_know_is_left_to_the_stores_constraint(ctx: Context) -> None:
+    put(ctx, "free", event_type=None)
+    put(ctx, "overlap", hours=1, event_type=None)
+    put(ctx, "theirs", BETO, hours=1.25, contact=LUIS)
+    assert short(done(ctx)) == (["free"], [("overlap", "slot_taken")])
+    assert hosts(ctx)["overlap"] == ANA
 
 
 class _Scheduler:
@@ -366,6 +374,15 @@ def test_a_message_names_what_stands_when_it_is_sent(ctx: Context) -> None:
     notice = next(one for one in notices(ctx) if one.kind == "update" and (one.body or {}).get("visits"))
     text = _letter(ctx, notice).text
     assert "15:00" in text and "12:00" in text and "10:00" not in text and "11:00" not in text
+    assert _verdict(ctx, notice) == Skip("no_channel"), "true and wanted still; here is nobody to carry it"
+    for name in ("v1", "v2"):
+        act(ctx, VisitId(name), Cancel(by=CancelReason.CLIENT), STAFF)
+    assert _verdict(ctx, notice) == Skip("cancelled")
+
+
+def _verdict(ctx: Context, notice: Notice) -> object:
+    with ctx.store.read() as tx:
+        return verdict_of(ctx, tx, notice, ctx.clock.now())
 
 
 # --- races and laws -------------------------------------------------------------------------------------------------
