@@ -21,7 +21,7 @@ def is_visited(
 
 def without_visited(
     tx: Tx,
-    slots: Sequence[Slot],
+    slots: list[Slot],
     project: ProjectId | None,
     dwelling: Dwelling | None,
     ignoring: VisitId | None = None,
@@ -29,7 +29,7 @@ def without_visited(
     """Leave out the slots, given by start and equally long, at which the dwelling is visited already."""
     key = dwelling_key(project, dwelling)
     if key is None or not slots:
-        return list(slots)
+        return slots  # the usual case, and the hot path: nothing is copied
     taken = tx.visits.dwelling_spans(key, Interval(slots[0].interval.start, slots[-1].interval.end), ignoring)
     return [slot for slot in slots if not _meets(slot.interval.epoch, taken)]
 

@@ -100,6 +100,15 @@ def test_a_move_onto_the_dwelling_s_other_visit_is_refused_and_its_own_time_is_n
     assert done(two, mine.id, Move(start=at(11))).interval.start == at(11)
 
 
+def test_a_visit_may_move_to_a_time_that_only_itself_takes(make_stage: MakeStage) -> None:
+    stage = make_stage(town.directory(event_type=kind(increment=town.VISITA.duration / 2)))
+    stage.cycle()
+    mine = booked(stage, at(10), dwelling=HOUSE)
+    half = mine.interval.start + town.VISITA.duration / 2
+    assert half in {one.interval.start for one in times_for(stage.ctx, mine, stage.clock.now()).slots}
+    assert done(stage, mine.id, Move(start=half)).interval.start == half
+
+
 def test_a_pending_visit_that_holds_nothing_loses_at_approval(make_stage: MakeStage) -> None:
     waiting = kind(approval=True, pending_holds=False)
     stage = make_stage(town.directory(event_type=waiting))

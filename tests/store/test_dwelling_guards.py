@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from syncd.store.engine import queries
 from syncd.store.migrate import FOLDER, statements
 from syncd.store.sqlite_db import SqliteDb, connect, prepare
 from syncd.store.sweep import overlaps
@@ -160,6 +161,17 @@ def _write_old_visits(db: sqlite3.Connection) -> None:
             f"INSERT INTO visit ({columns}) VALUES ({values})",
             row(name, start, start + 20, holds=holds) | {"details": details},
         )
+
+
+def test_who_held_the_time_before_there_was_a_lock_goes_on_until_it_moves(db: sqlite3.Connection) -> None:
+    update = queries()["visit_update"]
+    db.row_factory = sqlite3.Row
+    kept = dict(db.execute("SELECT * FROM visit WHERE id = 'open'").fetchone()) | {"dwelling_key": "p/7"}
+    db.execute(update, kept | {"details": '{"title":"x"}'})  # meets v1, as it always did
+    with pytest.raises(sqlite3.IntegrityError, match="slot taken"):
+        db.execute(update, kept | {"start_at": 5, "end_at": 25})
+    db.execute(update, kept | {"start_at": 40, "end_at": 60})
+    assert db.execute("SELECT dwelling_key FROM visit WHERE id = 'open'").fetchone()[0] == "p/7"
 
 
 class Dwellings(RuleBasedStateMachine):
