@@ -16,6 +16,7 @@ from syncd.core.directory import (
     OnAgentMove,
     OnConflict,
     ProposalPolicy,
+    SmsRight,
     SyncPolicy,
 )
 from syncd.core.event_type import NoShowRule, Question, Window
@@ -36,6 +37,14 @@ def test_agents_keep_their_order_and_their_calendars() -> None:
     calendar = found.agents[AgentId("ana")].calendars[0]
     assert (calendar.id, calendar.account, calendar.name) == ("embedded/ana/visits", "embedded", "ana/visits")
     assert (calendar.agent, calendar.role, calendar.fields) == ("ana", CalendarRole.PUBLISH, None)
+
+
+def test_an_agent_s_right_to_sms_is_kept_and_nobody_has_it_unasked() -> None:
+    given = ('id = "ana"', 'id = "ana"\nsms = { billing = "caja", may_send = true }')
+    assert directory(given).agents[AgentId("ana")].sms == SmsRight(billing="caja", may_send=True)
+    half = ('id = "ana"', 'id = "ana"\nsms = { billing = "caja" }')
+    assert directory(half).agents[AgentId("ana")].sms == SmsRight(billing="caja", may_send=False)
+    assert directory().agents[AgentId("ana")].sms is None
 
 
 def test_fields_are_an_allow_list() -> None:
