@@ -13,6 +13,7 @@ from syncd.core.letter import Channel, e164
 from syncd.core.visit import Contact, ContactPerson, Dwelling
 
 MOST_WINDOWS = 5
+MOST_ANSWERS = 10  # of one proposal: each is told on, and an SMS costs its receiver
 
 
 class AnswerBy(StrEnum):

@@ -14,6 +14,7 @@ from syncd.core.interval import Interval
 from syncd.core.letter import Channel
 from syncd.core.limits import LONGEST_VISIT, LONGEST_WINDOW
 from syncd.core.proposals import (
+    MOST_ANSWERS,
     MOST_WINDOWS,
     AnswerBy,
     Proposal,
@@ -175,6 +176,8 @@ def _answer(ctx: Context, name: ProposalId, named: Sequence[Interval], now: date
         return Refused(reason="illegal-state", detail=f"the proposal is {proposal.state_at(now).value}")
     if [one.interval for one in proposal.windows] == list(named):
         return proposal
+    if proposal.answers >= MOST_ANSWERS:
+        return Refused(reason="limit", detail=f"the windows were changed {MOST_ANSWERS} times; ask for a new proposal")
     if not 1 <= len(named) <= MOST_WINDOWS:
         return Refused(reason="invalid", detail=f"windows: name 1 to {MOST_WINDOWS}")
     if any(fault_of(one, now, shortest(ctx, proposal)) for one in named):

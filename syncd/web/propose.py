@@ -64,7 +64,7 @@ def _posted(asked: Asked, proposal: Proposal) -> Response:
         return _form(asked, proposal, rows, status=422)
     outcome = answer(asked.ctx, proposal.id, windows, asked.now)
     if isinstance(outcome, Refused):
-        return _state(asked, _open(asked), 409)
+        return _state(asked, _open(asked), 409, said=outcome.reason)
     return RedirectResponse(asked.here, status_code=303)
 
 
@@ -83,13 +83,14 @@ def _form(
     )
 
 
-def _state(asked: Asked, proposal: Proposal, status: int = 200) -> Response:
+def _state(asked: Asked, proposal: Proposal, status: int = 200, *, said: str = "") -> Response:
     """Show what was sent and what became of it."""
     if proposal.visit is not None:
         return _booked(asked, proposal.visit, status)
     return asked.page(
         "propose_done.html",
         status,
+        said=said,
         change=asked.here + ("&" if "?" in asked.here else "?") + "change=1",
         **_shown(asked, proposal),
     )

@@ -148,6 +148,20 @@ def test_the_same_answer_again_says_nothing_and_another_replaces_it(stage: Stage
     assert len(said(stage, name)) == 3, "the first answer once more is news after the second"
 
 
+def test_who_has_the_link_cannot_have_staff_told_without_end(stage: Stage, client: Visitor) -> None:
+    """Each answer is a message, and an SMS costs its receiver."""
+    name, url = invited(stage)
+    form = opened(client, url)
+    for number in range(10):
+        assert form.press("propose", **row(1, f"2026-05-{12 + number}")).status == 200
+    stage.clock.advance(timedelta(minutes=1))
+    after = form.press("propose", **row(1, "2026-06-01"))
+    assert after.status == 409 and "too often" in after.texts["said"] and "May 21" in after.texts["windows"]
+    assert form.press("propose", **row(1, "2026-05-21")).status == 200, "the last answer once more is no other one"
+    assert len(said(stage, name)) == 10
+    assert accept(stage, name, 10).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("typed", "field", "words"),
     [
