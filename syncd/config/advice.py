@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from syncd.config.document import Document
@@ -11,8 +10,6 @@ from syncd.config.references import roles_of
 from syncd.config.values import is_near
 
 SHORTEST_TOKEN = 20
-# Tables and keys that are read and kept, and that nothing acts on yet. A capability that arrives takes its line away.
-LATER: tuple[tuple[str, ...], ...] = (("travel",),)
 
 
 def advise(document: Document) -> Iterator[Problem]:
@@ -143,24 +140,6 @@ def _messages(document: Document) -> Iterator[Problem]:
         yield Problem(("messages",), text)
 
 
-def _later(document: Document) -> Iterator[Problem]:
-    for pattern in LATER:
-        for path in _found(document.raw, pattern, ()):
-            yield Problem(path, "is read and checked, and has no effect in this version yet")
-
-
-def _found(node: Any, pattern: tuple[str, ...], path: Path) -> Iterator[Path]:
-    if not pattern:
-        if node not in (False, [], {}):
-            yield path
-        return
-    if not isinstance(node, dict):
-        return
-    for name in node if pattern[0] == "*" else [pattern[0]]:
-        if name in node:
-            yield from _found(node[name], pattern[1:], (*path, name))
-
-
 CHECKS: tuple[Callable[[Document], Iterator[Problem]], ...] = (
-    _daemon, _polling, _inline, _tokens, _agents, _event_types, _projects, _shared_links, _rules, _messages, _later,
+    _daemon, _polling, _inline, _tokens, _agents, _event_types, _projects, _shared_links, _rules, _messages,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from syncd.core.visit import Dwelling
 from syncd.flows.book import Place, gravest, judge
 from syncd.flows.context import Context
 from syncd.flows.dwelling import VISITED, is_visited
-from syncd.flows.hosts import busy_calendars, day_around, host_time, why_closed
+from syncd.flows.hosts import busy_calendars, day_around, host_time, reach, ways_to, why_closed
 from syncd.flows.show import Json, local
 from syncd.store import Tx
 
@@ -89,6 +89,7 @@ def _details(ctx: Context, tx: Tx, place: Place, agent: Agent, start: datetime, 
     visit = Interval(start, start + kind.duration)
     guard = visit.pad(kind.buffer_before, kind.buffer_after)
     found = [*_taken(tx, agent, guard, zone, all_day=kind.all_day_blocks), *_policy(place, start, now)]
+    found += _on_the_way(ctx, tx, place, agent, guard)
     closed = why_closed(tx, ctx.directory, agent, now, place.project)
     if closed is not None:
         found.append(f"busy time unknown: {closed}")
@@ -101,6 +102,21 @@ def _taken(tx: Tx, agent: Agent, guard: Interval, zone: str, *, all_day: bool) -
     lines = [f"{block.calendar} is busy {_span(block.interval, zone)}" for block in counted]
     holds = tx.visits.holds([agent.id], guard)
     return lines + [f"visit {hold.visit} holds {_span(hold.guard, zone)}, buffers included" for hold in holds]
+
+
+def _on_the_way(ctx: Context, tx: Tx, place: Place, agent: Agent, guard: Interval) -> list[str]:
+    """Name the visits elsewhere between which and this one there is no time for the way (N15)."""
+    ways, zone = ways_to(ctx.directory, place.project), place.project.time_zone
+    longest = max(ways.values(), default=timedelta(0))
+    lines = []
+    for hold in tx.visits.holds([agent.id], guard.pad(longest, longest)):
+        since, until = reach(hold, ways, place.event_type)
+        if not hold.guard.overlaps(guard) and Interval.of_epoch(since, until).overlaps(guard):
+            minutes = ways[hold.project or place.project.id] // timedelta(minutes=1)
+            lines.append(
+                f"{minutes} minutes to travel: visit {hold.visit} in {hold.project} {_span(hold.interval, zone)}"
+            )
+    return lines
 
 
 def _hours(ctx: Context, tx: Tx, place: Place, agent: Agent, visit: Interval, now: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from syncd.core.visit import Slot
 from syncd.flows.context import Context
 from syncd.store import Tx
 from syncd.store.calendars import Glance
+from syncd.store.records import Hold
 
 MOMENT = timedelta(microseconds=1)
 
@@ -65,7 +66,8 @@ def host_time(
     zone = project.time_zone if project else directory.time_zone
     wide = _whole_days(window.start, window.end, event_type, zone)
     opened = open_spans(directory.hours[event_type.hours or agent.hours], wide)
-    time = _time(tx, agent, event_type, wide, zone, opened, ignoring)
+    holds = _holds(tx, directory, agent_id, event_type, wide, project, ignoring)
+    time = _time(tx, agent, event_type, wide, zone, opened, holds, ignoring)
     return replace(time, closed=why_closed(tx, directory, agent, now, project))
 
 
@@ -87,17 +89,53 @@ def _time(
     wide: Interval,
     zone: str,
     opened: Sequence[tuple[int, int]],
+    holds: Sequence[tuple[int, int]],
     ignoring: VisitId | None = None,
 ) -> HostTime:
-    """Load blocks, holds and counts; whether the host is closed is the caller's to fill in."""
-    window = wide.epoch
-    spans = tx.calendars.spans(busy_calendars(agent), window, all_day=event_type.all_day_blocks)
-    if ignoring is None:
-        holds = tx.visits.guards(agent.id, window)
-    else:
-        holds = [hold.guard.epoch for hold in tx.visits.holds([agent.id], wide) if hold.visit != ignoring]
+    """Load blocks and counts; whether the host is closed is the caller's to fill in."""
+    spans = tx.calendars.spans(busy_calendars(agent), wide.epoch, all_day=event_type.all_day_blocks)
     counts = _counts(tx, agent.id, event_type, wide, zone, ignoring)
     return HostTime(agent=agent.id, open=opened, busy=_in_order([*spans.values()]), holds=holds, counts=counts)
+
+
+def _holds(
+    tx: Tx,
+    directory: Directory,
+    agent: AgentId,
+    event_type: EventType,
+    wide: Interval,
+    project: Project | None,
+    ignoring: VisitId | None,
+) -> list[tuple[int, int]]:
+    """Return what an agent's other visits take, by start; the way from and to other projects included (N15)."""
+    ways = ways_to(directory, project)
+    if ignoring is None and not ways:
+        return tx.visits.guards(agent, wide.epoch)
+    longest = max(ways.values(), default=timedelta(0))
+    holds = (hold for hold in tx.visits.holds([agent], wide.pad(longest, longest)) if hold.visit != ignoring)
+    return sorted(reach(hold, ways, event_type) for hold in holds)
+
+
+def ways_to(directory: Directory, project: Project | None) -> Mapping[ProjectId, timedelta]:
+    """Return how long it takes from and to each other project that has a way to this one."""
+    if project is None or not directory.travel:
+        return {}
+    return {start: way for (start, end), way in directory.travel.items() if end == project.id}
+
+
+def reach(hold: Hold, ways: Mapping[ProjectId, timedelta], event_type: EventType) -> tuple[int, int]:
+    """Return what a hold takes from a visit of this type: its guard, or the time to get there where that is more.
+
+    The way lies between the visits, beside their buffers and not after them: a visit's guard, which is what is compared
+    with the result, reaches its own buffers into it.
+    """
+    way = ways.get(hold.project, timedelta(0)) if hold.project is not None else timedelta(0)
+    begin, end = hold.guard.epoch
+    if not way:
+        return begin, end
+    earliest = hold.interval.start - way + event_type.buffer_after
+    latest = hold.interval.end + way - event_type.buffer_before
+    return min(begin, int(earliest.timestamp())), max(end, int(latest.timestamp()))
 
 
 def _in_order(lists: Sequence[list[tuple[int, int]]]) -> list[tuple[int, int]]:
@@ -146,7 +184,7 @@ def offered(
         return []
     ahead = _whole_days(now, last, event_type, zone)
     since = now - _limit(ctx.directory, project)
-    free = _Team(ctx, tx, tuple(team), event_type, ahead, zone, since).slots(project.id)
+    free = _Team(ctx, tx, tuple(team), event_type, ahead, project, since).slots()
     return listed(event_type, free, window, now, zone, last)
 
 
@@ -162,14 +200,14 @@ class _Team:
     team: tuple[AgentId, ...]
     event_type: EventType
     ahead: Interval
-    zone: str
+    project: Project
     since: datetime  # busy time that was read earlier is not known
 
-    def slots(self, project: ProjectId) -> Sequence[Slot]:
+    def slots(self) -> Sequence[Slot]:
         """Return the team's free slots: those that are kept while nothing in the team changed, or worked out anew."""
         pulse = self._pulse()
         seen = pulse if pulse is not None else self._revisions()
-        key, revision = (project, self.event_type.id), (self.ahead, self.ctx.store.loads, self.team, seen)
+        key, revision = (self.project.id, self.event_type.id), (self.ahead, self.ctx.store.loads, self.team, seen)
         found: Sequence[Slot] | None = self.ctx.kept.find(key, revision)
         if found is None:
             found = free_slots(self.event_type, self._free_starts())
@@ -210,7 +248,9 @@ class _Team:
         ]
 
     def _kept(self, agent: Agent, revision: Revision, opened: dict[HoursId, list[tuple[int, int]]]) -> FreeStarts:
-        key, full = (agent.id, self.event_type.id, self.zone), (self.ahead, self.ctx.store.loads, revision)
+        # What other visits take depends on the place only where there are ways between places.
+        place = self.project.id if self.ctx.directory.travel else self.project.time_zone
+        key, full = (agent.id, self.event_type.id, place), (self.ahead, self.ctx.store.loads, revision)
         known: FreeStarts | None = self.ctx.kept.find(key, full)
         if known is None:
             known = self._work_out(agent, opened)
@@ -221,5 +261,7 @@ class _Team:
         hours = self.event_type.hours or agent.hours
         if hours not in opened:  # most agents of a team share them
             opened[hours] = open_spans(self.ctx.directory.hours[hours], self.ahead)
-        time = _time(self.tx, agent, self.event_type, self.ahead, self.zone, opened[hours])
-        return free_starts(self.event_type, time, self.zone)
+        zone = self.project.time_zone
+        holds = _holds(self.tx, self.ctx.directory, agent.id, self.event_type, self.ahead, self.project, None)
+        time = _time(self.tx, agent, self.event_type, self.ahead, zone, opened[hours], holds)
+        return free_starts(self.event_type, time, zone)

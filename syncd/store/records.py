@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from syncd.core.busy import BusyBlock
-from syncd.core.ids import AccountId, AgentId, CalendarId, EventTypeId, VisitId
+from syncd.core.ids import AccountId, AgentId, CalendarId, EventTypeId, ProjectId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.routing import Request, Route
 
@@ -40,6 +40,7 @@ class Hold:
     interval: Interval
     guard: Interval
     event_type: EventTypeId | None = None
+    project: ProjectId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

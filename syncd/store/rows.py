@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.core.busy import BusyBlock
-from syncd.core.ids import AccountId, AgentId, CalendarId, EventTypeId, VisitId
+from syncd.core.ids import AccountId, AgentId, CalendarId, EventTypeId, ProjectId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.publish import EventKey, Presence, Published
 from syncd.core.routing import Request, Route
@@ -120,6 +120,7 @@ def hold_of(row: Row) -> Hold:
         interval=Interval.of_epoch(row["start_at"], row["end_at"]),
         guard=Interval.of_epoch(row["guard_start"], row["guard_end"]),
         event_type=None if row["event_type_id"] is None else EventTypeId(row["event_type_id"]),
+        project=None if row["project_id"] is None else ProjectId(row["project_id"]),
     )
 
 

@@ -25,7 +25,6 @@ ADVISED: list[tuple[list[tuple[str, str]], str, str, list[str]]] = [
     ([('responsible = "ana"\n', "")], "", "projects.casas", ['responsible = "ana"']),
     ([(', urgent = "https://x.example/2"', "")], "", "projects.casas.scheduler", ["no event type for urgent"]),
     ([('event_type = "urgent"', 'event_type = "long"')], "", "rules[0].event_type", ["no project has a long"]),
-    ([], "[travel]\nminutes = {}", "travel", ["no effect in this version"]),
     ([], '[[messages]]\nkind = "reminder"', "messages", ["no account carries messages", "smtp"]),
 ]  # fmt: skip
 

@@ -106,7 +106,7 @@ WRONG: list[tuple[str, str, str, str, list[str]]] = [
     ('id = "bruno"', 'id = "syncd"', 'id = "syncd"', "agents[1].id", ["a name syncd uses itself"]),
     # accounts
     ('kind = "calendly"', 'kind = "calendy"', "calendy", "accounts.agenda.kind", ['did you mean "calendly"?']),
-    ('kind = "calendly"', 'kind = "twilio"', "twilio", "accounts.agenda.kind", ["cannot be used with this version"]),
+    ('kind = "calendly"', 'kind = "imap"', "imap", "accounts.agenda.kind", ["cannot be used with this version"]),
     ('kind = "calendly"\n', "", "[accounts.agenda]", "accounts.agenda", ['kind = "caldav"']),
     ("signing_keys = [", "signing_key = [", "signing_key =", "accounts.agenda.signing_key", ['"signing_keys"?']),
     ('["a-key"]', "[]", "signing_keys", "accounts.agenda.signing_keys", ["is empty"]),

@@ -68,7 +68,7 @@ WHERE agent_id = :agent AND end_at > :window_start AND start_at < :window_end
 ORDER BY start_at, id LIMIT :most
 
 -- name: holds_of_agent
-SELECT id, agent_id, start_at, end_at, guard_start, guard_end, event_type_id FROM visit
+SELECT id, agent_id, start_at, end_at, guard_start, guard_end, event_type_id, project_id FROM visit
 WHERE holds = 1 AND agent_id = :agent AND guard_start < :end_at AND guard_end > :start_at
     AND guard_start >= COALESCE((
         SELECT MAX(guard_start) FROM visit WHERE holds = 1 AND agent_id = :agent AND guard_start <= :start_at
