@@ -6,7 +6,7 @@ replaces another takes over that visit's identity in the same transaction, befor
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.core.ids import AccountId, RequestId, VisitId
 from syncd.core.transition import decide
@@ -34,6 +34,7 @@ from syncd.store import Tx
 from syncd.store.queue import DeliveryState, WorkKind
 from syncd.store.visits import Cause
 
+SETTLED_WITHIN = timedelta(days=1)
 CHAIN = 10  # members of a chain of reschedules that are followed at most
 
 
@@ -297,7 +298,7 @@ def _is_stale(tx: Tx, arrival: Arrival, before: Visit | None) -> bool:
 
 def _tell(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
     if after.state is VisitState.CONFLICT:
-        task(tx, "lost_booking", after, now, key="lost")
+        task(tx, "lost_booking", after, now, key="lost", due_at=_settled_by(after, now))
         message(tx, "rebook_link", after, now, to="client")
         if after.conflict is not None and after.conflict.reason is ConflictReason.NO_HOST:
             alert(
@@ -312,6 +313,11 @@ def _tell(tx: Tx, before: Visit | None, after: Visit, now: datetime) -> None:
         return
     recovered(tx, "no_host", after.id, now)
     announce(tx, before, after, now)
+
+
+def _settled_by(lost: Visit, now: datetime) -> datetime:
+    """Return until when somebody must have settled a lost booking (N04): a day, but before the client would come."""
+    return max(now, min(now + SETTLED_WITHIN, lost.interval.start))
 
 
 def _link_ids(ctx: Context, tx: Tx, arrival: Arrival, visit: Visit, now: datetime) -> None:

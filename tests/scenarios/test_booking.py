@@ -122,6 +122,8 @@ def test_s02_overlap_not_equality(make_stage: MakeStage) -> None:
         visit = stage.visit_of(tried[minute])
         assert visit.conflict is not None and visit.conflict.reason.value == "slot_taken" and not visit.holds
         assert visit.conflict.alternatives and "lost_booking" in tasks(stage, visit.id)
+        (todo,) = (one for one in stage.notices("task") if (one.about, one.kind) == (visit.id, "lost_booking"))
+        assert todo.due_at == min(stage.clock.now() + timedelta(days=1), visit.interval.start)
 
 
 def test_s02_touching_is_not_overlapping(make_stage: MakeStage) -> None:

@@ -2,13 +2,18 @@
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.web.stage import TOKEN, booking, staged
+from syncd.core.ids import AgentId
+from syncd.core.visit import VisitState
+from tests.web.stage import APPROVED, TOKEN, booking, directory, staged
+from tests.world import town
 from tests.world.town import TUESDAY
 
 THREADS, EACH = 20, 50
@@ -49,3 +54,22 @@ def test_of_a_thousand_attempts_at_one_slot_one_succeeds_per_host(
         assert body["type"] == "slot-taken"
         assert 1 <= len(body["alternatives"]) <= 5
         assert won[0]["start"] not in [one["start"] for one in body["alternatives"]] or host is not None
+
+
+def test_of_twenty_pending_visits_that_hold_nothing_one_approval_wins(tmp_path: Path) -> None:
+    """All want one slot of one agent, and staff approves all of them at the same moment (C3)."""
+    found = directory(2)
+    free = replace(APPROVED, pending_holds=False)
+    kinds = {**found.event_types, free.id: free}
+    casas = replace(found.projects[town.CASAS], team=(AgentId("ana"),))
+    changed = replace(found, event_types=kinds, projects={**found.projects, town.CASAS: casas})
+    with staged(tmp_path, found=changed) as stage:
+        names = [
+            stage.book(TUESDAY, event_type="larga", contact={"name": f"C{n}", "email": f"c{n}@example.com"})["id"]
+            for n in range(20)
+        ]
+        with ThreadPoolExecutor(20) as threads:
+            codes = list(threads.map(lambda one: stage.api.post(f"/api/visits/{one}/approve", {}).status_code, names))
+        assert Counter(codes) == {200: 1, 409: 19}
+        states = Counter(visit.state for visit in stage.visits())
+    assert states == {VisitState.CONFIRMED: 1, VisitState.PENDING: 19}
