@@ -1,6 +1,6 @@
 """The client's booking page: choose a time, say who you are, and see what was booked. GET shows, POST books.
 
-An invitation leads to one visit, so a second tab, the back button and a double click end at the same one.
+An opening leads to one visit, so a second tab, the back button and a double click end at the same one.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from starlette.routing import Route
 from syncd.core import limits
 from syncd.core.hours import local_day
 from syncd.core.visit import Refused, Slot, Visit
-from syncd.flows.invite import (
+from syncd.flows.manage import visit_url
+from syncd.flows.opening import (
     Chosen,
-    Invitation,
-    find_invitation,
+    Opening,
+    find_opening,
     find_visit_url,
     make_addresses,
     nearest,
     take,
     times_of,
 )
-from syncd.flows.manage import visit_url
 from syncd.flows.show import local
 from syncd.ical import own_copy_text
 from syncd.language import LANGUAGES
@@ -45,10 +45,10 @@ def book_routes(pages: Pages) -> list[Route]:
     ]
 
 
-def _open(asked: Asked) -> Invitation:
+def _open(asked: Asked) -> Opening:
     """Return what the link invites to; raises Gone."""
     with asked.ctx.store.read() as tx:
-        found = find_invitation(asked.ctx, tx, asked.token, asked.now)
+        found = find_opening(asked.ctx, tx, asked.token, asked.now)
     if found is None:
         raise Gone
     return found
@@ -56,18 +56,18 @@ def _open(asked: Asked) -> Invitation:
 
 def show(asked: Asked) -> Response:
     """Show the visit that was booked, else the form for the chosen time, else the times; a POST books."""
-    invitation = _open(asked)
-    if invitation.standing is not None:
-        visit = invitation.standing
-        return _standing(asked, invitation, visit) if asked.posted else _booked(asked, visit)
-    if isinstance(invitation.place, Refused):
-        return asked.page("book_closed.html", **place_words(asked.ctx.directory, invitation, asked.language))
+    opening = _open(asked)
+    if opening.standing is not None:
+        visit = opening.standing
+        return _standing(asked, opening, visit) if asked.posted else _booked(asked, visit)
+    if isinstance(opening.place, Refused):
+        return asked.page("book_closed.html", **place_words(asked.ctx.directory, opening, asked.language))
     if asked.posted:
-        return _posted(asked, invitation)
+        return _posted(asked, opening)
     start = _start(asked.request.query_params.get("start", ""))
     if start is not None:
-        return _form(asked, invitation, start, book_form.fields_of(invitation, asked.language))
-    return _times(asked, invitation, asked.request.query_params.get("day", ""))
+        return _form(asked, opening, start, book_form.fields_of(opening, asked.language))
+    return _times(asked, opening, asked.request.query_params.get("day", ""))
 
 
 def _path(asked: Asked, path: str = "", **values: str) -> str:
@@ -78,8 +78,8 @@ def _path(asked: Asked, path: str = "", **values: str) -> str:
     return f"{place}?{urlencode(query)}" if query else place
 
 
-def _zone(asked: Asked, invitation: Invitation) -> str:
-    project = asked.ctx.directory.projects.get(invitation.project) if invitation.project is not None else None
+def _zone(asked: Asked, opening: Opening) -> str:
+    project = asked.ctx.directory.projects.get(opening.project) if opening.project is not None else None
     return project.time_zone if project is not None else asked.ctx.directory.time_zone
 
 
@@ -95,9 +95,9 @@ def _start(text: str) -> datetime | None:
 # --- step one: a time -----------------------------------------------------------------------------------------------
 
 
-def _times(asked: Asked, invitation: Invitation, wanted: str) -> Response:
-    zone = _zone(asked, invitation)
-    days = _days(times_of(asked.ctx, invitation, asked.now), zone)
+def _times(asked: Asked, opening: Opening, wanted: str) -> Response:
+    zone = _zone(asked, opening)
+    days = _days(times_of(asked.ctx, opening, asked.now), zone)
     chosen = _day_near(days, wanted)
     strip, earlier, later = _strip([*days], chosen)
     shown = [(_path(asked, start=local(one.interval.start, zone)), one) for one in days.get(chosen, [])]
@@ -110,8 +110,8 @@ def _times(asked: Asked, invitation: Invitation, wanted: str) -> Response:
         later=_path(asked, day=later) if later else "",
         times=shown,
         zone=zone,
-        lost=invitation.lost,
-        **place_words(asked.ctx.directory, invitation, asked.language),
+        lost=opening.lost,
+        **place_words(asked.ctx.directory, opening, asked.language),
     )
 
 
@@ -143,7 +143,7 @@ def _strip(days: list[str], chosen: str) -> tuple[list[str], str, str]:
 
 def _form(
     asked: Asked,
-    invitation: Invitation,
+    opening: Opening,
     start: datetime | None,
     fields: list[book_form.Field],
     *,
@@ -153,8 +153,8 @@ def _form(
     without: datetime | None = None,
 ) -> Response:
     """Show the form for a time; where that one is not free, with others to choose from, and everything typed kept."""
-    zone = _zone(asked, invitation)
-    times = [one for one in times_of(asked.ctx, invitation, asked.now) if one.interval.start != without]
+    zone = _zone(asked, opening)
+    times = [one for one in times_of(asked.ctx, opening, asked.now) if one.interval.start != without]
     choosing = bool(day) or said == "no_time"
     slot = None if choosing else next((one for one in times if one.interval.start == start), None)
     days = _days(times, zone)
@@ -176,63 +176,61 @@ def _form(
         faults=[one for one in fields if one.error],
         again=_path(asked, day=local_day(start, zone).isoformat()) if start is not None else _path(asked),
         zone=zone,
-        lost=invitation.lost,
-        known=invitation.contact,
-        **place_words(asked.ctx.directory, invitation, asked.language),
+        lost=opening.lost,
+        known=opening.contact,
+        **place_words(asked.ctx.directory, opening, asked.language),
     )
 
 
-def _posted(asked: Asked, invitation: Invitation) -> Response:
-    fields = book_form.typed(book_form.fields_of(invitation, asked.language), asked.fields)
+def _posted(asked: Asked, opening: Opening) -> Response:
+    fields = book_form.typed(book_form.fields_of(opening, asked.language), asked.fields)
     start = _start(asked.fields.get("start", ""))
     day = asked.fields.get("day", "")
     if day:
-        return _form(asked, invitation, start, fields, day=day)
+        return _form(asked, opening, start, fields, day=day)
     if asked.form is None:
-        return _form(asked, invitation, start, fields, said="again", status=400)
+        return _form(asked, opening, start, fields, said="again", status=400)
     if start is None:
         near = _start(asked.fields.get("near", ""))
-        return _form(asked, invitation, near, fields, said="no_time", status=422)
+        return _form(asked, opening, near, fields, said="no_time", status=422)
     fields = book_form.judged(fields, asked.ctx.directory, asked.language)
     if any(one.error for one in fields):
-        return _form(asked, invitation, start, fields, status=422)
-    return _book(asked, invitation, start, fields, asked.form.number)
+        return _form(asked, opening, start, fields, status=422)
+    return _book(asked, opening, start, fields, asked.form.number)
 
 
-def _book(
-    asked: Asked, invitation: Invitation, start: datetime, fields: list[book_form.Field], number: str
-) -> Response:
+def _book(asked: Asked, opening: Opening, start: datetime, fields: list[book_form.Field], number: str) -> Response:
     chosen = Chosen(
         start=start,
-        contact=book_form.contact_of(invitation, fields, asked.ctx.directory),
-        dwelling=book_form.dwelling_of(invitation, fields),
+        contact=book_form.contact_of(opening, fields, asked.ctx.directory),
+        dwelling=book_form.dwelling_of(opening, fields),
         answers=book_form.answers_of(fields),
         number=number,
     )
-    outcome = take(asked.ctx, invitation, chosen, Cause(at=asked.now, actor="client", source="page"))
+    outcome = take(asked.ctx, opening, chosen, Cause(at=asked.now, actor="client", source="page"))
     if isinstance(outcome, Visit):
-        return _to_visit(asked, invitation, outcome)
+        return _to_visit(asked, opening, outcome)
     fresh = _open(asked)
     if fresh.standing is not None:
-        return _to_visit(asked, invitation, fresh.standing)
+        return _to_visit(asked, opening, fresh.standing)
     return _form(asked, fresh, start, fields, without=start)
 
 
 # --- what was booked ------------------------------------------------------------------------------------------------
 
 
-def _to_visit(asked: Asked, invitation: Invitation, visit: Visit) -> Response:
+def _to_visit(asked: Asked, opening: Opening, visit: Visit) -> Response:
     """Lead to the page that shows the visit, so that a reload books nothing."""
-    url = make_addresses(asked.ctx, invitation, visit, asked.now)
+    url = make_addresses(asked.ctx, opening, visit, asked.now)
     return RedirectResponse(_path(asked, urlsplit(url).path if url else ""), status_code=303)
 
 
-def _standing(asked: Asked, invitation: Invitation, visit: Visit) -> Response:
+def _standing(asked: Asked, opening: Opening, visit: Visit) -> Response:
     """Lead a post that came when all was booked to the visit; one of the page's own, to where it is managed."""
     if asked.form is None:
         return _booked(asked, visit, 400)
     if asked.fields.get("act") != "manage":
-        return _to_visit(asked, invitation, visit)
+        return _to_visit(asked, opening, visit)
     url = asked.ctx.store.write(lambda tx: visit_url(asked.ctx, tx, visit))
     return RedirectResponse(_path(asked, urlsplit(url).path), status_code=303)
 

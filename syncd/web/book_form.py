@@ -8,7 +8,7 @@ from syncd.core import limits
 from syncd.core.directory import Directory
 from syncd.core.visit import Answer, Contact, Dwelling
 from syncd.flows.book import Place
-from syncd.flows.invite import Invitation
+from syncd.flows.opening import Opening
 from syncd.ical import lines, one_line
 from syncd.identity import read_email, read_phone
 from syncd.language import Language
@@ -30,11 +30,11 @@ class Field:
     error: str = ""
 
 
-def fields_of(invitation: Invitation, language: Language) -> list[Field]:
+def fields_of(opening: Opening, language: Language) -> list[Field]:
     """List what the form asks for: what is missing of the contact, the property where it is open, the questions."""
-    if invitation.lost is not None:
+    if opening.lost is not None:
         return []
-    return [*_contact_fields(invitation.contact, language), *_property_field(invitation, language), *_asked(invitation)]
+    return [*_contact_fields(opening.contact, language), *_property_field(opening, language), *_asked(opening)]
 
 
 def _contact_fields(known: Contact | None, language: Language) -> list[Field]:
@@ -61,25 +61,25 @@ def _contact_fields(known: Contact | None, language: Language) -> list[Field]:
     return [field for value, field in every if not value]
 
 
-def is_open(invitation: Invitation) -> bool:
+def is_open(opening: Opening) -> bool:
     """Tell whether the client says which property is meant."""
-    project = invitation.place.project if isinstance(invitation.place, Place) else None
-    return invitation.dwelling is None or (project is not None and not project.lock_property)
+    project = opening.place.project if isinstance(opening.place, Place) else None
+    return opening.dwelling is None or (project is not None and not project.lock_property)
 
 
-def _property_field(invitation: Invitation, language: Language) -> list[Field]:
-    if not is_open(invitation):
+def _property_field(opening: Opening, language: Language) -> list[Field]:
+    if not is_open(opening):
         return []
-    known = invitation.dwelling
+    known = opening.dwelling
     label = language.text("Property (house, flat or unit)")
     return [Field(name="property", label=label, value=(known.name or known.id) if known else "", most=limits.ID)]
 
 
-def _asked(invitation: Invitation) -> list[Field]:
+def _asked(opening: Opening) -> list[Field]:
     """Return a field for each question; what was answered already stands in it."""
-    if not isinstance(invitation.place, Place):
+    if not isinstance(opening.place, Place):
         return []
-    answered = {one.question: one.answer for one in invitation.answers}
+    answered = {one.question: one.answer for one in opening.answers}
     return [
         Field(
             name=f"answer_{number}",
@@ -89,7 +89,7 @@ def _asked(invitation: Invitation) -> list[Field]:
             value=answered.get(one.text, ""),
             most=ANSWER,
         )
-        for number, one in enumerate(invitation.place.event_type.questions, 1)
+        for number, one in enumerate(opening.place.event_type.questions, 1)
     ]
 
 
@@ -139,10 +139,10 @@ def clean(field: Field) -> str:
 # --- keeping --------------------------------------------------------------------------------------------------------
 
 
-def contact_of(invitation: Invitation, fields: list[Field], directory: Directory) -> Contact:
+def contact_of(opening: Opening, fields: list[Field], directory: Directory) -> Contact:
     """Return who books: what was known, and of the rest what was typed."""
     said = {one.name: clean(one) for one in fields}
-    known = invitation.contact or Contact(name="")
+    known = opening.contact or Contact(name="")
     phone = read_phone(said["phone"], directory.region) if said.get("phone") else known.phone
     return Contact(
         name=known.name or said.get("name", ""),
@@ -152,9 +152,9 @@ def contact_of(invitation: Invitation, fields: list[Field], directory: Directory
     )
 
 
-def dwelling_of(invitation: Invitation, fields: list[Field]) -> Dwelling | None:
+def dwelling_of(opening: Opening, fields: list[Field]) -> Dwelling | None:
     """Return the property that is visited: the known one unless another was typed where that is open."""
-    known = invitation.dwelling
+    known = opening.dwelling
     said = next((clean(one) for one in fields if one.name == "property"), "")
     if not said or (known is not None and said in (known.name, known.id)):
         return known

@@ -5,16 +5,16 @@ from typing import Any
 from syncd.core.directory import Directory
 from syncd.core.visit import Dwelling
 from syncd.flows.book import Place
-from syncd.flows.invite import Invitation
+from syncd.flows.opening import Opening
 from syncd.language import Language
 from syncd.web.visit_words import kind_name, length_of
 
 
-def place_words(directory: Directory, invitation: Invitation, language: Language) -> dict[str, Any]:
+def place_words(directory: Directory, opening: Opening, language: Language) -> dict[str, Any]:
     """Return what every step of the booking page shows; what is not configured is empty."""
-    project = directory.projects.get(invitation.project) if invitation.project is not None else None
-    kind = invitation.place.event_type if isinstance(invitation.place, Place) else None
-    dwelling = invitation.dwelling
+    project = directory.projects.get(opening.project) if opening.project is not None else None
+    kind = opening.place.event_type if isinstance(opening.place, Place) else None
+    dwelling = opening.dwelling
     responsible = project.responsible if project is not None else None
     return {
         "project": project.name if project is not None else "",

@@ -12,7 +12,7 @@ from syncd.core.ids import VisitId
 from syncd.core.proposals import MOST_WINDOWS, Proposal, ProposalState
 from syncd.core.visit import Refused
 from syncd.flows.book import Place, place_of
-from syncd.flows.invite import find_visit_url
+from syncd.flows.opening import find_visit_url
 from syncd.flows.propose import answer, find_proposal, shortest, zone_of
 from syncd.web import propose_form
 from syncd.web.pages import Asked, Gone, Pages

@@ -11,9 +11,9 @@ from syncd.core.ids import RequestId
 from syncd.core.routing import Request
 from syncd.core.visit import Cancel, CancelReason, Contact, Refused, Visit
 from syncd.flows.book import Booking, act, book
-from syncd.flows.invite import Chosen, Invitation, find_invitation, take, times_of
 from syncd.flows.links import Purpose, make_link, request_subject
 from syncd.flows.manage import rebook_url
+from syncd.flows.opening import Chosen, Opening, find_opening, take, times_of
 from syncd.flows.request import Accepted, accept
 from syncd.store.visits import Cause
 from tests.web.stage import Stage, staged
@@ -41,9 +41,9 @@ def asked(stage: Stage, name: str = "R-1") -> str:
     return outcome.booking_url.rpartition("/")[2]
 
 
-def opened(stage: Stage, token: str) -> Invitation:
+def opened(stage: Stage, token: str) -> Opening:
     with stage.store.read() as tx:
-        found = find_invitation(stage.ctx, tx, token, stage.clock.now())
+        found = find_opening(stage.ctx, tx, token, stage.clock.now())
     assert found is not None
     return found
 
@@ -52,8 +52,8 @@ def choice(number: str = "1", days: int = 0) -> Chosen:
     return Chosen(start=town.TUESDAY + timedelta(days=days), contact=EVA, dwelling=None, answers=(), number=number)
 
 
-def taken(stage: Stage, invitation: Invitation, chosen: Chosen) -> Visit:
-    outcome = take(stage.ctx, invitation, chosen, cause(stage))
+def taken(stage: Stage, opening: Opening, chosen: Chosen) -> Visit:
+    outcome = take(stage.ctx, opening, chosen, cause(stage))
     assert isinstance(outcome, Visit), outcome
     return outcome
 
@@ -125,4 +125,4 @@ def test_a_link_to_what_is_not_kept_opens_nothing(stage: Stage) -> None:
             lambda tx, subject=subject, until=until: make_link(stage.ctx, tx, Purpose.BOOK, subject, until)  # type: ignore[misc]
         )
         with stage.store.read() as tx:
-            assert find_invitation(stage.ctx, tx, url.rpartition("/")[2], stage.clock.now()) is None
+            assert find_opening(stage.ctx, tx, url.rpartition("/")[2], stage.clock.now()) is None

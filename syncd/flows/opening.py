@@ -18,7 +18,7 @@ from syncd.store.visits import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invitation:
+class Opening:
     """Where a link invites to, and how far its visit has come. At most one of `standing` and `lost` is there.
 
     `place` is a refusal where nothing can be booked at present.
@@ -37,7 +37,7 @@ class Invitation:
     former: VisitId | None = None  # cancelled or over: the new visit follows it
 
 
-def find_invitation(ctx: Context, tx: Tx, token: str, now: datetime) -> Invitation | None:
+def find_opening(ctx: Context, tx: Tx, token: str, now: datetime) -> Opening | None:
     """Return what a link, or the name of a project with a public page, invites to; None for anything else."""
     subject = find_subject(ctx, tx, Purpose.BOOK, token, now)
     if subject is None:
@@ -47,20 +47,20 @@ def find_invitation(ctx: Context, tx: Tx, token: str, now: datetime) -> Invitati
     return replace(found, subject=subject) if found is not None else None
 
 
-def _public(ctx: Context, name: str) -> Invitation | None:
+def _public(ctx: Context, name: str) -> Opening | None:
     project = ctx.directory.projects.get(ProjectId(name))
     if project is None or not project.public_page:
         return None
-    return Invitation(subject="", project=project.id, place=place_of(ctx, project.id, None))
+    return Opening(subject="", project=project.id, place=place_of(ctx, project.id, None))
 
 
-def _of_request(ctx: Context, tx: Tx, name: RequestId, now: datetime) -> Invitation | None:
+def _of_request(ctx: Context, tx: Tx, name: RequestId, now: datetime) -> Opening | None:
     stored = tx.visits.find_request(name)
     if stored is None or stored.route is None:
         return None
     return _follow(
         tx,
-        Invitation(
+        Opening(
             subject="",
             project=stored.route.project,
             place=place_of(ctx, stored.route.project, stored.route.event_type),
@@ -74,7 +74,7 @@ def _of_request(ctx: Context, tx: Tx, name: RequestId, now: datetime) -> Invitat
     )
 
 
-def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation | None:
+def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Opening | None:
     visit = tx.visits.find(name)
     if visit is None:
         return None
@@ -82,7 +82,7 @@ def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation 
     place = Refused(reason="no_host") if visit.project is None else place_of(ctx, visit.project, visit.event_type)
     return _follow(
         tx,
-        Invitation(
+        Opening(
             subject="",
             project=visit.project,
             place=place,
@@ -97,20 +97,20 @@ def _of_visit(ctx: Context, tx: Tx, name: VisitId, now: datetime) -> Invitation 
     )
 
 
-def _follow(tx: Tx, invitation: Invitation, known: Sequence[Visit], now: datetime) -> Invitation:
-    """Add how far the visits of the invitation have come; what the last one says of the client is kept."""
+def _follow(tx: Tx, opening: Opening, known: Sequence[Visit], now: datetime) -> Opening:
+    """Add how far the visits of the opening have come; what the last one says of the client is kept."""
     visits = _with_followers(tx, known)
     last = visits[-1] if visits else None
     standing = next((one for one in visits if one.active and now < one.interval.end), None)
     lost = next((one for one in visits if one.state is VisitState.CONFLICT), None) if standing is None else None
     said = standing or lost or last
     if said is None:
-        return invitation
+        return opening
     return replace(
-        invitation,
+        opening,
         contact=said.contact,
-        dwelling=said.dwelling or invitation.dwelling,
-        answers=said.answers or invitation.answers,
+        dwelling=said.dwelling or opening.dwelling,
+        answers=said.answers or opening.answers,
         standing=standing,
         lost=lost,
         former=said.id,
@@ -127,14 +127,14 @@ def _with_followers(tx: Tx, known: Sequence[Visit]) -> list[Visit]:
 # --- times ----------------------------------------------------------------------------------------------------------
 
 
-def times_of(ctx: Context, invitation: Invitation, now: datetime) -> tuple[Slot, ...]:
+def times_of(ctx: Context, opening: Opening, now: datetime) -> tuple[Slot, ...]:
     """List every time that may be chosen now."""
-    if invitation.lost is not None:
-        return times_for(ctx, invitation.lost, now).slots
-    if isinstance(invitation.place, Refused):
+    if opening.lost is not None:
+        return times_for(ctx, opening.lost, now).slots
+    if isinstance(opening.place, Refused):
         return ()
-    project, kind = invitation.place.project.id, invitation.place.event_type.id
-    found = offer(ctx, project, EventTypeId(kind), Interval(now, now + LONGEST_WINDOW), now, invitation.dwelling)
+    project, kind = opening.place.project.id, opening.place.event_type.id
+    found = offer(ctx, project, EventTypeId(kind), Interval(now, now + LONGEST_WINDOW), now, opening.dwelling)
     return () if isinstance(found, Refused) else tuple(found)
 
 
@@ -158,11 +158,11 @@ class Chosen:
     number: str
 
 
-def take(ctx: Context, invitation: Invitation, chosen: Chosen, cause: Cause) -> Visit | Refused:
-    """Book the time, or move the lost visit to it; however often this is asked, an invitation leads to one visit."""
-    if invitation.lost is not None:
-        return move_once(ctx, invitation.lost, invitation.lost.version, chosen.start, cause)
-    place = invitation.place
+def take(ctx: Context, opening: Opening, chosen: Chosen, cause: Cause) -> Visit | Refused:
+    """Book the time, or move the lost visit to it; however often this is asked, an opening leads to one visit."""
+    if opening.lost is not None:
+        return move_once(ctx, opening.lost, opening.lost.version, chosen.start, cause)
+    place = opening.place
     if isinstance(place, Refused):
         return place
     booking = Booking(
@@ -173,32 +173,32 @@ def take(ctx: Context, invitation: Invitation, chosen: Chosen, cause: Cause) -> 
         source=PAGE,
         dwelling=chosen.dwelling,
         answers=chosen.answers,
-        request=invitation.request,
-        preferred=invitation.preferred,
-        key=_key(invitation, chosen),
+        request=opening.request,
+        preferred=opening.preferred,
+        key=_key(opening, chosen),
         single=True,
     )
     return book(ctx, booking, cause)
 
 
-def _key(invitation: Invitation, chosen: Chosen) -> str:
+def _key(opening: Opening, chosen: Chosen) -> str:
     """Name the booking by what it follows, so that two tabs make one visit as well; of a public page, by its form."""
-    if invitation.former is not None:
-        return key_after(invitation.former)
-    return invitation.subject or f"form:{chosen.number}"
+    if opening.former is not None:
+        return key_after(opening.former)
+    return opening.subject or f"form:{chosen.number}"
 
 
 # --- where it is shown ----------------------------------------------------------------------------------------------
 
 
-def make_addresses(ctx: Context, invitation: Invitation, visit: Visit, now: datetime) -> str | None:
+def make_addresses(ctx: Context, opening: Opening, visit: Visit, now: datetime) -> str | None:
     """Make the links of a visit that was just booked; returns the address that shows it to whoever booked on a page
-    that is open to everybody, None where the invitation's own address does."""
+    that is open to everybody, None where the opening's own address does."""
 
     def make(tx: Tx) -> str | None:
         visit_url(ctx, tx, visit)
         until = max(now + ctx.directory.link_expires, visit.interval.end)
-        return make_link(ctx, tx, Purpose.BOOK, visit_subject(visit.id), until) if not invitation.subject else None
+        return make_link(ctx, tx, Purpose.BOOK, visit_subject(visit.id), until) if not opening.subject else None
 
     return ctx.store.write(make)
 
