@@ -173,6 +173,7 @@ def test_the_accounts_that_the_example_comments_out_can_be_used_as_they_are(
     credentials.mkdir()
     for name in ("oficina", "calendly-token", "calendly-key", "correo"):
         (credentials / name).write_text("x" * 40)
+    (credentials / "alerts-ntfy").write_text("ntfys://ntfy.sh/a-topic\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     monkeypatch.setenv("SYNCD_CRM_TOKEN", "x" * 40)
     text = EXAMPLE.read_text(encoding="utf-8")
@@ -182,4 +183,5 @@ def test_the_accounts_that_the_example_comments_out_can_be_used_as_they_are(
     config = read_config(file)
     assert {one.kind for one in config.accounts.values()} == {"caldav", "calendly", "smtp"}
     assert config.api.tokens == {"crm": "x" * 40}
+    assert config.alerts == ("ntfys://ntfy.sh/a-topic",)
     assert {ref.role.value for ref in config.directory.calendars()} == {"publish", "busy", "mirror"}

@@ -67,6 +67,7 @@ class Config:
     daemon: DaemonConfig
     store: StoreConfig
     api: ApiConfig
+    alerts: tuple[str, ...] = field(default=(), repr=False)  # URLs as apprise writes them
     accounts: Mapping[AccountId, AccountConfig]
     embedded: bool  # whether the CalDAV server of our own runs
     directory: Directory
@@ -125,6 +126,7 @@ def _config(document: Document, file: str, base: File, today: date, warnings: tu
         daemon=daemon,
         store=StoreConfig(path=daemon.state_dir / document.store.url.removeprefix("sqlite:")),
         api=ApiConfig(tokens={name: one.get_secret_value() for name, one in document.api.tokens.items()}),
+        alerts=tuple(one.get_secret_value() for one in document.alerts.urls),
         accounts=accounts,
         embedded=document.embedded.enabled,
         directory=directory_of(document, today),

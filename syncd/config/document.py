@@ -11,6 +11,7 @@ from syncd.config.entries import AgentTable, EventTypeTable, HoursTable, Message
 from syncd.config.problems import Path, Problem, nearest, of_validation, quoted
 from syncd.config.secrets import Secrets, mentions_secret
 from syncd.config.tables import (
+    AlertsTable,
     ApiTable,
     BusyPolicyTable,
     DaemonTable,
@@ -33,6 +34,7 @@ SINGLE: dict[str, type[Table]] = {
     "busy_policy": BusyPolicyTable,
     "travel": TravelTable,
     "api": ApiTable,
+    "alerts": AlertsTable,
     "proposals": ProposalsTable,
 }
 NAMED: dict[str, type[Table]] = {"hours": HoursTable, "event_types": EventTypeTable, "projects": ProjectTable}
@@ -63,6 +65,7 @@ class Document:
     busy_policy: BusyPolicyTable = field(default_factory=BusyPolicyTable)
     travel: TravelTable = field(default_factory=TravelTable)
     api: ApiTable = field(default_factory=ApiTable)
+    alerts: AlertsTable = field(default_factory=AlertsTable)
     proposals: ProposalsTable = field(default_factory=ProposalsTable)
     accounts: dict[str, AccountEntry] = field(default_factory=dict)
     hours: dict[str, HoursTable] = field(default_factory=dict)
@@ -95,6 +98,7 @@ def read_document(raw: dict[str, Any], specs: Mapping[str, ConnectorSpec], secre
     document.busy_policy = reader.single("busy_policy", BusyPolicyTable)
     document.travel = reader.single("travel", TravelTable)
     document.api = reader.single("api", ApiTable)
+    document.alerts = reader.single("alerts", AlertsTable)
     document.proposals = reader.single("proposals", ProposalsTable)
     document.hours = reader.named("hours", HoursTable)
     document.event_types = reader.named("event_types", EventTypeTable)

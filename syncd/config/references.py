@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path as File
 from typing import Final
 
+from syncd.config.alerts import check_alerts
 from syncd.config.document import Document
 from syncd.config.entries import EventTypeTable, ProjectTable, RolesTable
 from syncd.config.problems import Path, Problem, nearest, quoted
@@ -343,5 +344,5 @@ def _travel(document: Document) -> Iterator[Problem]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _names, _api, _addresses, _agents, _hours, _event_types, _projects, _rules, _messages, _travel,
+    _names, _api, _addresses, _agents, _hours, _event_types, _projects, _rules, _messages, _travel, check_alerts,
 )  # fmt: skip

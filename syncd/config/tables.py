@@ -140,6 +140,13 @@ class ApiTable(Table):
     """Name of the caller -> its bearer token; the name appears in the history of visits."""
 
 
+class AlertsTable(Table):
+    """Where alerts go, beside `syncdctl status`."""
+
+    urls: list[SecretStr] = []
+    """Secrets: URLs of services as apprise writes them; each alert, and its end, goes to all of them."""
+
+
 class ProposalTextsTable(Table):
     """What the client reads above the form."""
 

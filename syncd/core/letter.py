@@ -13,6 +13,7 @@ class Channel(StrEnum):
     SMS = "sms"
     NOTICE = "notice"  # in the staff's own view; needs nobody else's service
     TASK = "task"
+    OPERATOR = "operator"  # alerts to whoever runs syncd; no person of the business
 
 
 class Sent(StrEnum):

@@ -25,7 +25,7 @@ from syncd.store import Tx
 from syncd.store.queue import Notice
 
 BY_NUMBER = (Channel.WHATSAPP, Channel.SMS)
-UNSENDABLE = ("task", "alert")
+UNSENDABLE = ("task", "alert", "operator")
 CHOSEN_LATER = "message"  # a notice with this channel gets its way when it is sent
 
 
@@ -80,6 +80,8 @@ def visit_of(tx: Tx, notice: Notice) -> Visit | None:
 
 def verdict_of(ctx: Context, tx: Tx, notice: Notice, now: datetime) -> Verdict:
     """Judge a message now."""
+    if notice.channel == Channel.OPERATOR:
+        return _operator_way(ctx, notice)
     visit = visit_of(tx, notice)
     rule = rule_of(notice.kind, ctx.directory.messages, visit)
     reason = _needless(rule, notice, visit)
@@ -183,10 +185,17 @@ def _agent(ctx: Context, agent_id: AgentId) -> Person | None:
 
 
 def messengers(ctx: Context) -> list[tuple[AccountId, Channel]]:
-    """List the accounts that carry messages, and over which channel, in the order of the configuration."""
-    return [
-        (account, parts.messenger().channel) for account, parts in ctx.accounts.items() if parts.messenger is not None
-    ]
+    """List the accounts that carry messages to people, and over which channel, in the order of the configuration."""
+    found = [(account, parts.messenger().channel) for account, parts in ctx.accounts.items() if parts.messenger]
+    return [(account, channel) for account, channel in found if channel is not Channel.OPERATOR]
+
+
+def _operator_way(ctx: Context, notice: Notice) -> Verdict:
+    """Return the one service a copy of an alert is for: at any hour, and only that one."""
+    account = AccountId(notice.to)
+    if notice.tried or account not in ctx.accounts:
+        return Skip("no_channel")
+    return Go(Channel.OPERATOR, account, notice.to, "")
 
 
 def way_of(ctx: Context, tx: Tx, notice: Notice, visit: Visit | None) -> Verdict:

@@ -6,7 +6,7 @@ from typing import Any
 
 from syncd.core.visit import Visit
 from syncd.store import Tx
-from syncd.store.queue import Notice
+from syncd.store.queue import Notice, WorkKind
 
 
 def task(tx: Tx, kind: str, visit: Visit, now: datetime, *, key: str = "", due_at: datetime | None = None) -> bool:
@@ -93,9 +93,8 @@ def alert(tx: Tx, kind: str, about: str, text: str, now: datetime) -> bool:
     if standing:
         return False
     key = f"alert:{kind}:{about}:{int(now.timestamp())}"
-    return tx.queue.say(
-        Notice(key=key, channel="alert", kind=kind, about=about, body={"text": text}, created_at=now, state="open")
-    )
+    body = {"text": text}
+    return _raise(tx, Notice(key=key, channel="alert", kind=kind, about=about, body=body, created_at=now, state="open"))
 
 
 def recovered(tx: Tx, kind: str, about: str, now: datetime) -> bool:
@@ -105,7 +104,15 @@ def recovered(tx: Tx, kind: str, about: str, now: datetime) -> bool:
         tx.queue.set_notice(one.key, "closed")
     if standing:
         key = f"recovered:{kind}:{about}:{int(now.timestamp())}"
-        tx.queue.say(
-            Notice(key=key, channel="alert", kind=f"{kind}_recovered", about=about, created_at=now, state="closed")
+        _raise(
+            tx, Notice(key=key, channel="alert", kind=f"{kind}_recovered", about=about, created_at=now, state="closed")
         )
     return bool(standing)
+
+
+def _raise(tx: Tx, notice: Notice) -> bool:
+    """Keep an alert, and have it brought to where the configuration says."""
+    said = tx.queue.say(notice)
+    if said and notice.created_at is not None:
+        tx.queue.touch(WorkKind.SEND, notice.key, notice.created_at)
+    return said

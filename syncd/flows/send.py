@@ -14,6 +14,7 @@ from syncd.core.letter import Channel, Letter
 from syncd.core.retry import next_attempt
 from syncd.core.visit import CancelReason, ClientConfirmation
 from syncd.errors import Ambiguous, AuthFailed, ConnectorError, Permanent
+from syncd.flows.announce import alert_letter, announce, is_alert
 from syncd.flows.context import Context
 from syncd.flows.health import note_answer
 from syncd.flows.reach import Go, Skip, Wait, messengers, outcome, verdict_of, visit_of
@@ -22,8 +23,10 @@ from syncd.store import Tx
 from syncd.store.queue import UNADDRESSED, Notice, WorkKind
 from syncd.store.visits import Cause
 
-AGAIN = frozenset({Channel.EMAIL})  # may be sent again with the same name when nobody knows whether it went
-PACE = {Channel.EMAIL: 5, Channel.WHATSAPP: 10, Channel.SMS: 1}  # a second, for one account
+AGAIN = frozenset(
+    {Channel.EMAIL, Channel.OPERATOR}
+)  # may be sent again with the same name when nobody knows whether it went
+PACE = {Channel.EMAIL: 5, Channel.WHATSAPP: 10, Channel.SMS: 1, Channel.OPERATOR: 5}  # a second, for one account
 MANY = 200  # messages whose way is chosen in one transaction
 CRASHES = 3  # a message that crashes us so often is failed: those behind it must go on
 RETRY_LONGEST = timedelta(minutes=2)  # of one message; the account's own rest is longer
@@ -35,6 +38,8 @@ def send(ctx: Context, key: str, now: datetime) -> datetime | None:
     """Choose ways, or send what is due over one account; returns when to look again. Raises what a service raises."""
     if key == UNADDRESSED:
         return ctx.store.write(lambda tx: _address(ctx, tx, now))
+    if is_alert(key):
+        return ctx.store.write(lambda tx: announce(ctx, tx, key, now))
     return _deliver(ctx, AccountId(key), now)
 
 
@@ -149,10 +154,14 @@ def _begin(ctx: Context, tx: Tx, account: AccountId, now: datetime) -> tuple[Not
 
 
 def _compose(ctx: Context, notice: Notice, to: Go) -> Letter:
+    letter = alert_letter(ctx, notice) if to.channel is Channel.OPERATOR else _words(ctx, notice, to)
+    return replace(letter, key=notice.key, channel=to.channel, kind=notice.kind, to=to.address, to_name=to.name)
+
+
+def _words(ctx: Context, notice: Notice, to: Go) -> Letter:
     with ctx.store.read() as tx:
         visit = visit_of(tx, notice)
-    letter = ctx.compose(ctx, visit, notice.kind, to.channel, notice.to, notice.body)
-    return replace(letter, key=notice.key, channel=to.channel, kind=notice.kind, to=to.address, to_name=to.name)
+    return ctx.compose(ctx, visit, notice.kind, to.channel, notice.to, notice.body)
 
 
 def _lock(ctx: Context, notice: Notice, letter: Letter, now: datetime, tx: Tx) -> bool:

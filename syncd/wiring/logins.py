@@ -1,7 +1,7 @@
 """The accounts of a configuration as parts that flows can use; the only importer of connectors besides the demo."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -15,6 +15,7 @@ from syncd.config import Config
 from syncd.core.directory import CalendarRef, Directory
 from syncd.core.ids import AccountId, CalendarId
 from syncd.errors import ConfigError, StoreUnwritable
+from syncd.flows.announce import ALERTS
 from syncd.flows.context import AccountParts
 from syncd.flows.sign_in import EMBEDDED
 from syncd.ports import (
@@ -117,6 +118,7 @@ class Logins:
 
     def __init__(self, config: Config, env: Environment, inside: Inside | None) -> None:
         self._directory = config.directory
+        self._alerts = config.alerts
         self._env = env
         self._logins = {one.id: one for one in logins_of(config, inside)}
         self._calendars: dict[CalendarId, Calendar] = {}
@@ -148,7 +150,7 @@ class Logins:
         return None if make is None else lambda ref: make(login.id, login.settings, self._env, self.use_of(ref))
 
     def parts(self) -> dict[AccountId, AccountParts]:
-        return {one.id: self._parts(one) for one in self._logins.values()}
+        return {one.id: self._parts(one) for one in self._logins.values()} | alert_parts(self._alerts)
 
     def _parts(self, login: Login) -> AccountParts:
         spec, args = login.spec, (login.id, login.settings, self._env)
@@ -177,6 +179,22 @@ class Logins:
             sender=spec.sender(login.settings) if spec.sender else "",
             signs_in=spec.sign_in is not None,
         )
+
+
+def alert_parts(urls: Sequence[str]) -> dict[AccountId, AccountParts]:
+    """Return one built-in account for each URL that alerts go to; no account of the file can have such a name."""
+    names = [AccountId(f"{ALERTS}{number}") for number in range(1, len(urls) + 1)]
+    made = {name: once(partial(_alert_messenger, url, name)) for name, url in zip(names, urls, strict=True)}
+    return {
+        name: AccountParts(id=name, kind="alerts", provider=name, messenger=messenger)
+        for name, messenger in made.items()
+    }
+
+
+def _alert_messenger(url: str, name: str) -> Messenger:
+    from connectors._alerts import AlertMessenger
+
+    return AlertMessenger(url, name)
 
 
 def called(hook: Hook, login: Login, env: Environment, call: Call) -> Delivery:

@@ -112,9 +112,9 @@ class Stage:
     def _parts_of(self, account: AccountId) -> AccountParts:
         return AccountParts(id=account, kind="memory", provider=account, messenger=lambda: self.carriers[account])
 
-    def carrier(self, channel: str) -> Carrier:
+    def carrier(self, channel: str, account: AccountId | None = None) -> Carrier:
         """Let the installation have an account that carries messages over a channel, and return its service."""
-        account = AccountId(f"by-{channel}")
+        account = account or AccountId(f"by-{channel}")
         made = Carrier(Channel(channel), self.clock, reached=self.reaper)
         self.carriers[account] = made
         self.ctx.accounts[account] = self._parts_of(account)
