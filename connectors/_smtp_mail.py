@@ -52,8 +52,8 @@ def mail_of(letter: Letter, *, sender: str, sender_name: str, reply_to: str | No
     mail = EmailMessage(policy=POLICY)
     mail["From"] = _address(sender_name, sender)
     mail["To"] = _address(letter.to_name, to)
-    if reply_to is not None:
-        mail["Reply-To"] = _address("", reply_to)
+    if answers_to := _answers_to(letter.reply_to) or reply_to:
+        mail["Reply-To"] = _address("", answers_to)
     mail["Subject"] = one_line(letter.subject)[:LONGEST_SUBJECT]
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = message_id(letter.key, sender)
@@ -66,6 +66,14 @@ def mail_of(letter: Letter, *, sender: str, sender_name: str, reply_to: str | No
         params = {"method": letter.calendar_method}
         mail.add_alternative(letter.calendar, subtype="calendar", charset="utf-8", cte="base64", params=params)
     return mail
+
+
+def _answers_to(text: str) -> str:
+    """Return the address that a letter wants answers at; "" for none, and for what a client typed that is none."""
+    try:
+        return read_address(text) if text else ""
+    except ValueError:
+        return ""
 
 
 def message_id(key: str, sender: str) -> str:

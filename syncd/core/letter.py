@@ -44,6 +44,7 @@ class Letter:
     html: str = ""
     calendar: str = ""
     calendar_method: str = ""  # REQUEST | CANCEL
+    reply_to: str = ""  # whom an answer goes to, where that is not the house
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.directory import Agent, MessageRule
-from syncd.core.ids import AgentId, CalendarId, VisitId
+from syncd.core.ids import AgentId, CalendarId, ProjectId, VisitId
 from syncd.core.letter import Channel, Letter
 from syncd.core.publish import EventDraft, EventKey
 from syncd.core.visit import Visit, VisitState
@@ -85,6 +85,7 @@ def compose(
         calendar=calendar,
         calendar_method=method,
         variables=values,
+        reply_to=topic.reply_to,
     )
 
 
@@ -147,7 +148,22 @@ def _topic(ctx: Context, visit: Visit | None, recipient: str, wishes: Mapping[st
         to_client=not recipient.startswith("agent:"),
         name=one_line(_name(ctx, visit, recipient)),
     )
-    return topic if visit is None else _of_visit(ctx, visit, wishes, topic)
+    return _of_answer(ctx, wishes, topic) if visit is None else _of_visit(ctx, visit, wishes, topic)
+
+
+def _of_answer(ctx: Context, wishes: Mapping[str, Any], topic: Topic) -> Topic:
+    """Add whose windows are handed on, and for what (see flows.propose)."""
+    client, dwelling = wishes.get("contact") or {}, wishes.get("property") or {}
+    project = ctx.directory.projects.get(wishes.get("project") or ProjectId(""))
+    return replace(
+        topic,
+        client=one_line(client.get("name") or ""),
+        phone=one_line(client.get("phone") or ""),
+        reply_to=client.get("email") or "",
+        place=one_line(project.name if project else ""),
+        property=one_line(dwelling.get("name") or dwelling.get("id") or ""),
+        proposal=str(wishes.get("proposal") or ""),
+    )
 
 
 def _of_visit(ctx: Context, visit: Visit, wishes: Mapping[str, Any], topic: Topic) -> Topic:

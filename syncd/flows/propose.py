@@ -217,6 +217,7 @@ def _told(ctx: Context, proposal: Proposal) -> dict[str, Any]:
     zone = zone_of(ctx, proposal.project)
     return {
         "message": _in_words(ctx, proposal, zone),
+        "proposal": proposal.id,
         "contact": contact_json(proposal.contact),
         "project": proposal.project,
         "property": property_json(proposal.dwelling) if proposal.dwelling is not None else None,
@@ -235,8 +236,8 @@ def _in_words(ctx: Context, proposal: Proposal, zone: str) -> str:
         else language.text("%(name)s proposes these times:", name=contact.name)
     )
     lines = [
-        f"{language.day(one.start, zone)}, {language.time(one.start, zone)}–{language.time(one.end, zone)}"
-        for one in (window.interval for window in proposal.windows)
+        f"{number}. {language.day(one.start, zone)}, {language.time(one.start, zone)}–{language.time(one.end, zone)}"
+        for number, one in ((window.number, window.interval) for window in proposal.windows)
     ]
     known = [one for one in (contact.email, contact.phone) if one]
     return "\n".join([heading, *lines, *known])

@@ -40,6 +40,8 @@ class Topic:
     new_host: bool = False
     message: str = ""
     about: str = ""
+    proposal: str = ""  # the id of one that a client answered
+    reply_to: str = ""
     whom_else: str = ""  # an address to write to where a link is of no help
     visit_link: str = ""
     booking_link: str = ""
@@ -175,8 +177,31 @@ def _proposal_answer(topic: Topic) -> Said:
     """Hand on what a client answered; it is read by staff, or by the property's contact person."""
     text = topic.language.text
     link = (Action(label=text("Look at your proposal"), url=topic.proposal_link),) if topic.proposal_link else ()
-    subject = text("A client proposes times for a visit")
-    return Said(subject=subject, lead=topic.message or subject, actions=link)
+    if not topic.client:
+        subject = text("A client proposes times for a visit")
+    elif topic.property or topic.place:
+        subject = text(
+            "%(name)s proposes times for a visit to %(place)s", name=topic.client, place=topic.property or topic.place
+        )
+    else:
+        subject = text("%(name)s proposes times for a visit", name=topic.client)
+    return Said(subject=subject, lead=topic.message or subject, paragraphs=_how_to_answer(topic), actions=link)
+
+
+def _how_to_answer(topic: Topic) -> tuple[str, ...]:
+    """Say how one of the times is booked, and how the client is written to."""
+    text = topic.language.text
+    way = f"/api/proposals/{topic.proposal}/accept"
+    return _kept(
+        text(
+            "To book one of these times, accept proposal %(id)s with the number of the time: POST %(way)s",
+            id=topic.proposal,
+            way=way,
+        )
+        if topic.proposal
+        else "",
+        text("An answer to this mail goes to %(name)s.", name=topic.client) if topic.reply_to else "",
+    )
 
 
 # --- to agents ------------------------------------------------------------------------------------------------------

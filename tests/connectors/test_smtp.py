@@ -265,3 +265,19 @@ def test_no_words_break_a_mail(name: str, subject: str, text: str) -> None:
     head = mail.as_bytes().partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if not line.startswith((b" ", b"\t"))]
     assert len(names) == len(set(names)) and b"Bcc" not in names
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("eva@example.com", "eva@example.com"),
+        ("", "ventas@example.cl"),
+        ("eva@example.com\r\nBcc: all@example.com", "ventas@example.cl"),
+        ('"eva x"@example.com', "ventas@example.cl"),
+        ("eva@example.com, all@example.com", "ventas@example.cl"),
+    ],
+)
+def test_an_answer_goes_to_whom_the_letter_names_if_that_is_one_address(typed: str, shown: str) -> None:
+    letter = replace(LETTER, reply_to=typed)
+    mail = mail_of(letter, sender=FROM, sender_name="", reply_to="ventas@example.cl", at=AT)
+    assert mail["Reply-To"] == shown and mail["Bcc"] is None

@@ -157,6 +157,23 @@ def test_a_clients_windows_are_handed_on_line_by_line_to_whoever_asked(ctx: Cont
     assert letter.subject == "Un cliente propone horarios para una visita" and letter.calendar == ""
 
 
+def test_a_mail_of_windows_says_who_names_them_for_what_and_how_to_answer(ctx: Context) -> None:
+    body = {
+        "message": "Eva Díaz propone estos horarios:\n3. martes, 10:00–11:00",
+        "proposal": "p-17",
+        "contact": {"name": "Eva Díaz", "email": "eva@example.com", "phone": None},
+        "project": None,
+        "property": {"id": "12", "name": "Casa 12", "address": ""},
+    }
+    letter = compose(ctx, None, "proposal_answer", Channel.EMAIL, "email:dueno@example.com", body)
+    assert letter.subject == "Eva Díaz propone horarios para visitar Casa 12" and letter.reply_to == "eva@example.com"
+    assert "/api/proposals/p-17/accept" in letter.text and "le llega a Eva Díaz" in letter.text
+    nowhere = body | {"property": None, "contact": {"name": "Eva Díaz", "email": None, "phone": None}}
+    letter = compose(ctx, None, "proposal_answer", Channel.EMAIL, "email:dueno@example.com", nowhere)
+    assert letter.subject == "Eva Díaz propone horarios para una visita" and letter.reply_to == ""
+    assert "le llega a" not in letter.text
+
+
 # the invitation
 
 

@@ -215,6 +215,7 @@ def test_the_client_is_answered_in_their_language(stage: Stage) -> None:
     with stage.store.read() as tx:
         (mail,) = tx.queue.notices(about=f"proposal:{name}")
     assert "propone estos horarios para visitar Casa 12" in str(mail.body), "staff read the house's own language"
+    assert mail.body is not None and mail.body["proposal"] == name and "\n1. " in mail.body["message"]
     visitor.close()
 
 
