@@ -17,6 +17,8 @@ from syncd.flows.hosts import busy_calendars, day_around, host_time, reach, ways
 from syncd.flows.show import Json, local
 from syncd.store import Tx
 
+Told = Callable[[str], tuple[str, str]]  # a reason -> the type of its refusal, and its sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
@@ -47,8 +49,8 @@ def reason_of(hosts: Sequence[Explained]) -> str | None:
     return gravest(reasons) if len(reasons) == len(hosts) else None
 
 
-def explained_json(place: Place, start: datetime, hosts: Sequence[Explained], words: Callable[[str], str]) -> Json:
-    """Show what every host says to a start; `words` tells a reason in a sentence."""
+def explained_json(place: Place, start: datetime, hosts: Sequence[Explained], told: Told) -> Json:
+    """Show what every host says to a start, with the type and the sentence of each reason's refusal."""
     zone, reason = place.project.time_zone, reason_of(hosts)
     return {
         "project": place.project.id,
@@ -58,20 +60,25 @@ def explained_json(place: Place, start: datetime, hosts: Sequence[Explained], wo
         "time_zone": zone,
         "offered": reason is None,
         "reason": reason,
-        "why": words(reason) if reason is not None else "free",
-        "hosts": [_host_json(one, words) for one in hosts],
+        **_told(reason, told),
+        "hosts": [_host_json(one, told) for one in hosts],
     }
 
 
-def _host_json(one: Explained, words: Callable[[str], str]) -> Json:
+def _host_json(one: Explained, told: Told) -> Json:
     return {
         "host": one.host,
         "name": one.name,
         "free": one.reason is None,
         "reason": one.reason,
-        "why": words(one.reason) if one.reason is not None else "free",
+        **_told(one.reason, told),
         "details": list(one.details),
     }
+
+
+def _told(reason: str | None, told: Told) -> Json:
+    kind, why = told(reason) if reason is not None else (None, "free")
+    return {"type": kind, "why": why}
 
 
 def _host(ctx: Context, tx: Tx, place: Place, agent: AgentId, start: datetime, now: datetime) -> Explained:

@@ -101,7 +101,7 @@ def what_may(ctx: Context, tx: Tx, visit: Visit, now: datetime) -> May:
     """Judge what is offered to the client; nothing here is refused for being late."""
     parts = ctx.accounts.get(visit.source.account)
     elsewhere = parts is not None and parts.scheduler is not None
-    open_ = visit.state in OPEN and visit.attendance is not Attendance.PRESENT
+    open_ = visit.state in OPEN and visit.attendance is not Attendance.PRESENT and now < visit.interval.start
     bookable = visit.project is not None and isinstance(place_of(ctx, visit.project, visit.event_type), Place)
     movable = bookable and (not elsewhere or (parts is not None and parts.changes is not None))
     back = taken_back(tx, visit, now) if not elsewhere else None

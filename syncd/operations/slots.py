@@ -20,7 +20,7 @@ from syncd.operations.desk import (
     unknown,
     utc,
 )
-from syncd.operations.visits import reason_words, refusal
+from syncd.operations.visits import reason_told, refusal
 
 BUSY_AHEAD = timedelta(days=14)
 
@@ -37,7 +37,7 @@ def explain_slot(desk: Desk, *, project: str, time: str, event_type: str | None 
     if isinstance(place, Refused):
         return Answer(body=head | {"offered": False, "reason": place.reason, "why": refusal(place), "hosts": []})
     hosts = explain_start(desk.context, place, start, desk.now)
-    return Answer(body=explained_json(place, start, hosts, reason_words))
+    return Answer(body=explained_json(place, start, hosts, reason_told))
 
 
 def busy(desk: Desk, *, agent: str, start: str | None = None, end: str | None = None) -> Answer:

@@ -245,6 +245,13 @@ def refusal(refused: Refused) -> str:
     return refused.detail or reason_words(refused.reason)
 
 
+def reason_told(reason: str) -> tuple[str, str]:
+    """Return the API's type of one reason, and its sentence."""
+    from syncd.web.problems import told_of
+
+    return told_of(reason)
+
+
 def reason_words(reason: str) -> str:
     """Return the sentence of one reason."""
     from syncd.web.problems import words_of

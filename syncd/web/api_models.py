@@ -198,6 +198,7 @@ class ExplainedHostOut(Shown):
     name: str
     free: bool
     reason: Annotated[str | None, Field(description="what a booking would be refused with; null where it is free")]
+    type: Annotated[str | None, Field(description="the `type` of that refusal")]
     why: str
     details: Annotated[list[str], Field(description="everything that speaks against it")]
 
@@ -210,6 +211,7 @@ class ExplainedOut(Shown):
     time_zone: str
     offered: bool
     reason: Annotated[str | None, Field(description="the reason of the refusal; null where the time is offered")]
+    type: Annotated[str | None, Field(description="the `type` of that refusal")]
     why: str
     hosts: list[ExplainedHostOut]
 

@@ -18,7 +18,7 @@ from syncd.flows.show import local, slot_json
 from syncd.web import api_models as shapes
 from syncd.web.api_common import context_of, stored_request
 from syncd.web.api_docs import documented
-from syncd.web.problems import Problem, words_of
+from syncd.web.problems import Problem, told_of
 from syncd.web.strict_route import StrictRoute
 from syncd.web.words import agreed, moment_of, problem_of, project_of, request_of, verdict_json, window_of
 
@@ -101,7 +101,7 @@ def explain_slot(
         raise problem_of(place, ctx.directory.projects[found].time_zone)
     start = moment_of("time", time)
     hosts = explain_start(ctx, place, start, ctx.clock.now(), _dwelling(ctx, asked))
-    return JSONResponse(explained_json(place, start, hosts, words_of))
+    return JSONResponse(explained_json(place, start, hosts, told_of))
 
 
 def _dwelling(ctx: Context, asked: str | None) -> Dwelling | None:

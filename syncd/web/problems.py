@@ -70,7 +70,13 @@ def type_of(reason: str) -> str:
 
 def words_of(reason: str) -> str:
     """Return the sentence of one reason of a flow."""
-    return PROBLEMS.get(type_of(reason), (0, reason))[1]
+    return told_of(reason)[1]
+
+
+def told_of(reason: str) -> tuple[str, str]:
+    """Return the type and the sentence of the problem that one reason of a flow becomes."""
+    kind = type_of(reason)
+    return kind, PROBLEMS.get(kind, (0, reason))[1]
 
 
 def of_http(error: HTTPException) -> Problem:

@@ -118,7 +118,8 @@ def _after(asked: Asked, outcome: Visit | Refused, act: str) -> Response:
     if isinstance(outcome, Visit):
         return RedirectResponse(_in_language(asked, f"/v/{asked.token}", done=act), status_code=303)
     visit, may = _open(asked)
-    said = outcome.reason if outcome.reason in (CHANGED, NOTED) else f"no_{act}"
+    refused = "no_undo" if act == "undo" else CHANGED  # what no button offered is what no longer stands
+    said = outcome.reason if outcome.reason in (CHANGED, NOTED) else refused
     return _page(asked, visit, may, said=said, status=409)
 
 

@@ -295,6 +295,7 @@ def test_the_window_of_another_project_s_request_is_not_asked(stage: Stage) -> N
 def test_the_explanation_gives_the_reason_of_the_refusal(stage: Stage, time: str, reason: str | None) -> None:
     said = stage.api.get("/api/slots/explain", params={"project": "casas", "time": time}).json()
     assert (said["reason"], said["offered"]) == (reason, reason is None)
+    assert said["type"] == (reason.replace("_", "-") if reason else None)
     assert [one["host"] for one in said["hosts"]] == ["ana", "beto"]
     booked = stage.api.post("/api/visits", booking(time))
     if reason is None:
@@ -302,7 +303,7 @@ def test_the_explanation_gives_the_reason_of_the_refusal(stage: Stage, time: str
         (ana, beto) = stage.api.get("/api/slots/explain", params={"project": "casas", "time": time}).json()["hosts"]
         assert sorted([ana["reason"] or "", beto["reason"] or ""]) == ["", "slot_taken"]
     else:
-        assert (booked.status_code, booked.json()["type"]) == (409, reason.replace("_", "-"))
+        assert (booked.status_code, booked.json()["type"]) == (409, said["type"])
         assert booked.json()["detail"] == said["why"]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -824,3 +824,31 @@ def test_the_api_names_the_page_until_the_visit_is_over(stage: Stage, client: Vi
     stage.clock.advance(datetime.fromisoformat(visit["end"]) - stage.clock.now())
     refused = stage.api.get(path)
     assert (refused.status_code, refused.json()["type"]) == (409, "illegal-state")
+
+
+@pytest.mark.parametrize("state", [VisitState.CANCELLED, VisitState.PENDING])
+def test_what_no_button_offers_is_answered_with_what_stands(stage: Stage, client: Visitor, state: VisitState) -> None:
+    visit, page = opened(stage, client)
+    form = page.forms["confirm"].fields
+    reason = CancelReason.STAFF if state is VisitState.CANCELLED else None
+    stands = kept(stage, replace(stage.visit(visit["id"]), state=state, holds=False, cancel_reason=reason))
+    done = client.post(page.url, form | {"act": "confirm", "version": str(stands.version)})
+    assert done.status in (200, 409), "words, never a stack"
+    assert stage.visit(visit["id"]).state is state
+
+
+def test_a_visit_that_has_begun_is_neither_moved_nor_cancelled_by_link(stage: Stage, client: Visitor) -> None:
+    """Else whoever did not come could make it undone (C12); staff still can."""
+    visit, page = opened(stage, client)
+    stage.clock.advance(datetime.fromisoformat(visit["start"]) - stage.clock.now() + timedelta(seconds=20))
+    now = client.get(page.url)
+    assert now.status == 200 and {"move", "cancel"}.isdisjoint(now.links)
+    for path in ("/move", "/cancel"):
+        assert client.post(
+            page.url + path, page.forms["confirm"].fields | {"why": "other", "start": visit["start"]}
+        ).status
+    assert stage.visit(visit["id"]).state is VisitState.CONFIRMED
+    assert (
+        stage.visit(visit["id"]).interval.start.isoformat()
+        == datetime.fromisoformat(visit["start"]).astimezone(UTC).isoformat()
+    )
