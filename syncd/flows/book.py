@@ -26,6 +26,7 @@ from syncd.core.visit import (
     Dwelling,
     Move,
     Refused,
+    Reject,
     Slot,
     Source,
     Visit,
@@ -329,6 +330,8 @@ def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: dateti
 
 def _wishes(command: Command) -> dict[str, Any] | None:
     """Return how the client is to be told of a cancellation: words, a link to book anew, a channel."""
+    if isinstance(command, Reject):
+        return {"message": command.message} if command.message else None
     if not isinstance(command, Cancel):
         return None
     wishes = {"message": command.message, "rebook_link": command.rebook_link, "channel": command.channel}

@@ -13,7 +13,7 @@ from syncd.core.directory import Agent, MessageRule
 from syncd.core.ids import AgentId, CalendarId, ProjectId, VisitId
 from syncd.core.letter import Channel, Letter
 from syncd.core.publish import EventDraft, EventKey
-from syncd.core.visit import Visit, VisitState
+from syncd.core.visit import CancelReason, Visit, VisitState
 from syncd.flows.context import Context
 from syncd.flows.links import Purpose, make_link, visit_subject
 from syncd.flows.propose import proposal_link
@@ -27,6 +27,7 @@ from syncd.store import Tx
 CLIENT = "client"
 METHODS = {"booking_info": "REQUEST", "update": "REQUEST", "cancellation": "CANCEL"}
 BRIEF = frozenset({Channel.SMS, Channel.WHATSAPP})
+UNAPPROVED = (CancelReason.REJECTED, CancelReason.EXPIRED)
 NO_LINK = "-"  # in a preview nothing is made
 
 
@@ -123,10 +124,15 @@ def _purposes(
 ) -> Iterator[tuple[Purpose, tuple[str, datetime]]]:
     """Yield each link that is wanted, with its subject and its end."""
     later = ctx.clock.now() + ctx.directory.link_expires
-    if visit is not None and visit.active:
+    if visit is not None and (visit.active or (kind == "cancellation" and _may_be_taken_back(ctx, visit))):
         yield Purpose.VISIT, (visit_subject(visit.id), visit.interval.end)
     if visit is not None and (kind == "rebook_link" or wishes.get("rebook_link")):
         yield Purpose.BOOK, (visit_subject(visit.id), later)
+
+
+def _may_be_taken_back(ctx: Context, visit: Visit) -> bool:
+    """Tell whether the client may find a way back on the visit's page, if they are soon enough."""
+    return visit.cancel_reason is CancelReason.CLIENT and not _invites_itself(ctx, visit)
 
 
 def _made(ctx: Context, tx: Tx, wanted: Mapping[Purpose, tuple[str, datetime]]) -> dict[Purpose, str]:
@@ -189,6 +195,7 @@ def _of_visit(ctx: Context, visit: Visit, wishes: Mapping[str, Any], topic: Topi
         was_day=language.day(was, zone) if was else "",
         was_time=language.time(was, zone) if was else "",
         new_host="host" in wishes and wishes["host"] != visit.host,
+        refused=visit.cancel_reason in UNAPPROVED,
         whom_else=_whom_else(ctx, visit),
     )
 
@@ -300,7 +307,7 @@ def _invitation(
         return "", ""
     if not visit.contact.email or _invites_itself(ctx, visit):
         return "", ""
-    if (method == "CANCEL") != (visit.state is VisitState.CANCELLED):
+    if (method == "CANCEL") != (visit.state is VisitState.CANCELLED) or _is_unapproved(visit):
         return "", ""
     text = invitation_text(
         _entry(visit, topic),
@@ -311,6 +318,11 @@ def _invitation(
         attendee=Party(name=visit.contact.name, address=visit.contact.email),
     )
     return method, text
+
+
+def _is_unapproved(visit: Visit) -> bool:
+    """Tell whether a visit waits for approval or never got it: nobody is invited to that."""
+    return visit.state is VisitState.PENDING or visit.cancel_reason in UNAPPROVED
 
 
 def _invites_itself(ctx: Context, visit: Visit) -> bool:

@@ -38,6 +38,7 @@ class Topic:
     was_day: str = ""
     was_time: str = ""
     new_host: bool = False
+    refused: bool = False  # the visit was never approved
     message: str = ""
     about: str = ""
     proposal: str = ""  # the id of one that a client answered
@@ -147,15 +148,30 @@ def _several(topic: Topic) -> Said:
 
 
 def _cancellation(topic: Topic) -> Said:
-    text = topic.language.text
+    text, raw = topic.language.text, topic.language.raw
+    if topic.refused:
+        subject = text("Your visit on %(day)s could not be approved", day=topic.day)
+        lead = raw(N_("We are sorry: your visit to %(place)s on %(day)s at %(time)s could not be approved."))
+    else:
+        subject = text("Your visit on %(day)s is cancelled", day=topic.day)
+        lead = raw(N_("Your visit to %(place)s on %(day)s at %(time)s is cancelled."))
     return _to_client(
         topic,
-        text("Your visit on %(day)s is cancelled", day=topic.day),
-        topic.say(topic.language.raw(N_("Your visit to %(place)s on %(day)s at %(time)s is cancelled."))),
-        paragraphs=(topic.message,),
+        subject,
+        topic.say(lead),
+        paragraphs=(topic.message, _taken_back(topic)),
         brief=(topic.message,),
-        actions=_book(topic),
+        actions=(*_book(topic), *_manage(topic, text("Look at your visit"))),
         facts=False,
+        otherwise=False,
+    )
+
+
+def _taken_back(topic: Topic) -> str:
+    if not topic.visit_link:
+        return ""
+    return topic.language.text(
+        "You did not mean to? On the page of your visit you can take it back for ten minutes after cancelling."
     )
 
 
@@ -310,9 +326,10 @@ def _to_client(
     brief: tuple[str, ...] = (),
     actions: tuple[Action, ...] = (),
     facts: bool = True,
+    otherwise: bool = True,
 ) -> Said:
     greeting = topic.language.text("Hello %(name)s,", name=topic.name) if topic.name else ""
-    closing = (*paragraphs, _else(topic))
+    closing = (*paragraphs, _else(topic) if otherwise else "")
     shown = _facts(topic, with_client=False) if facts else ()
     return Said(
         subject=subject,

@@ -14,7 +14,7 @@ from syncd.config.entries import MessageKind
 from syncd.core.directory import MessageRule
 from syncd.core.ids import AccountId
 from syncd.core.letter import Channel, Letter
-from syncd.core.visit import Answer, Cancel, CancelReason, Contact, Move, Visit
+from syncd.core.visit import Answer, Cancel, CancelReason, Contact, Move, Visit, VisitState
 from syncd.flows.book import Booking, act, book
 from syncd.flows.compose import compose
 from syncd.flows.context import AccountParts, Context
@@ -123,10 +123,20 @@ def test_a_reminder_says_how_to_cancel_and_whom_to_write_to_r088(ctx: Context) -
 
 
 def test_a_cancellation_has_the_senders_words_and_the_way_to_another_time(ctx: Context) -> None:
-    visit = cancelled(ctx, booked(ctx))
+    visit = acted(ctx, booked(ctx), Cancel(by=CancelReason.STAFF))
     letter = mail(ctx, visit, "cancellation", {"message": "Se cortó la luz.", "rebook_link": True})
     assert "Se cortó la luz." in letter.text and "/b/" in letter.text and "/v/" not in letter.text
     assert "/b/" not in mail(ctx, visit, "cancellation").text
+
+
+def test_the_receipt_of_a_clients_own_cancellation_leads_back_to_the_visit(ctx: Context) -> None:
+    visit = cancelled(ctx, booked(ctx))
+    letter = mail(ctx, visit, "cancellation")
+    token = letter.variables["visit_link"].rpartition("/")[2]
+    with ctx.store.read() as tx:
+        assert find_subject(ctx, tx, Purpose.VISIT, token, ctx.clock.now()) == f"visit:{visit.id}"
+    assert "diez minutos" in letter.text and letter.variables["visit_link"] in letter.text
+    assert "escriba a" not in letter.text, "nothing is left that could fail to suit"
 
 
 def test_an_update_names_the_time_before(ctx: Context) -> None:
@@ -194,6 +204,15 @@ def test_the_same_entry_is_put_updated_and_taken_away(ctx: Context) -> None:
     assert str(entries[0]["ATTENDEE"]) == "mailto:eva@example.com"
     assert entries[0]["ATTENDEE"].params["RSVP"] == "FALSE"
     assert not [name for name in entries[0] if name.upper().startswith("X-")]
+
+
+def test_nobody_is_invited_to_what_is_not_approved(ctx: Context) -> None:
+    visit = booked(ctx)
+    waits = replace(visit, state=VisitState.PENDING)
+    assert mail(ctx, waits, "booking_info").calendar == mail(ctx, waits, "update").calendar == ""
+    gone = replace(cancelled(ctx, visit), cancel_reason=CancelReason.EXPIRED)
+    letter = mail(ctx, gone, "cancellation")
+    assert letter.calendar == "" and "no pudo ser aprobada" in letter.text
 
 
 def test_lines_are_folded(ctx: Context) -> None:

@@ -13,7 +13,7 @@ from syncd.core.event_type import EventType, NoShowRule
 from syncd.core.hours import WorkingHours
 from syncd.core.ids import AgentId
 from syncd.core.interval import Interval
-from syncd.core.letter import Channel, Report, Sent
+from syncd.core.letter import Channel, Letter, Report, Sent
 from syncd.core.visit import (
     Attend,
     Attendance,
@@ -25,11 +25,13 @@ from syncd.core.visit import (
     Move,
     Participants,
     Reassign,
+    Reject,
     Visit,
     VisitState,
 )
 from syncd.errors import AuthFailed
 from syncd.flows import receipts
+from syncd.flows.compose import compose
 from syncd.ports import Delivery
 from syncd.store.queue import Notice, Work, WorkKind
 from tests.scenarios.play import booked, done, offered, tasks
@@ -600,6 +602,41 @@ def test_a_task_follows_the_visit_to_its_new_host() -> None:
         ("ana", "done"),
         ("beto", "open"),
     ]
+
+
+APPROVED = replace(LONG, approval=True, pending_expires=timedelta(hours=4))
+
+
+def in_words(stage: Stage) -> Stage:
+    """Let the stage write whole letters, as an installation does."""
+    stage.ctx = replace(stage.ctx, compose=compose, link_key=lambda: b"k" * 32)
+    return stage
+
+
+def last(stage: Stage) -> Letter:
+    return [one for _, one in carrier(stage).taken if one.to == "eva@example.com"][-1]
+
+
+def test_whoever_is_not_approved_is_told_so_and_why() -> None:
+    stage = in_words(stage_of(place(APPROVED)))
+    visit = booked(stage, at(12, 10), contact=EVA)
+    done(stage, visit.id, Reject(message="No hay llaves ese día."))
+    stage.settle()
+    letter = last(stage)
+    assert "no pudo ser aprobada" in letter.subject and "no pudo ser aprobada" in letter.text
+    assert "No hay llaves ese día." in letter.text and "cancelada" not in letter.text
+    assert "escriba a" not in letter.text
+
+
+@pytest.mark.parametrize("by", [CancelReason.STAFF, CancelReason.AGENT])
+def test_a_cancellation_says_what_its_sender_wrote(by: CancelReason) -> None:
+    stage = in_words(stage_of())
+    visit = booked(stage, at(12, 10), contact=EVA)
+    done(stage, visit.id, Cancel(by=by, message="Se cortó el agua.", reason="corte"))
+    stage.settle()
+    letter = last(stage)
+    assert "Se cortó el agua." in letter.text and "cancelada" in letter.text and "corte" not in letter.text
+    assert "escriba a" not in letter.text and "/v/" not in letter.text
 
 
 def test_a_quiet_plan_leaves_one_name_in_the_queue_for_each_visit() -> None:
