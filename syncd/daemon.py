@@ -74,6 +74,8 @@ class Words:
     def __init__(self) -> None:
         self._said: queue.SimpleQueue[Word] = queue.SimpleQueue()  # the only queue that a signal handler may use
         self._ear, self._mouth = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll = select.poll()  # unlike select, it takes descriptors beyond 1023
+        self._poll.register(self._ear, select.POLLIN)
 
     def put(self, word: Word) -> None:
         self._said.put(word)
@@ -83,7 +85,7 @@ class Words:
     def get(self, timeout: float) -> Word | None:
         """Return the next word, None where none was said within so many seconds, or something else woke us."""
         if self._said.empty():
-            select.select([self._ear], [], [], timeout)
+            self._poll.poll(timeout * 1000)
         with suppress(BlockingIOError):
             os.read(self._ear, 4096)
         with suppress(queue.Empty):

@@ -16,7 +16,7 @@ from tests.web.test_visit_page import people
 Look = Callable[..., AbstractContextManager[Eyes]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, a loop runs in this thread, and other tests begin loops of their own
 def browser() -> Iterator[Browser]:
     with sync_playwright() as found:
         chromium = found.chromium.launch(executable_path=PROGRAMS["chromium"].path(), args=FLAGS)

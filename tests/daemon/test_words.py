@@ -58,3 +58,15 @@ def test_a_signal_is_heard_whenever_it_comes() -> None:
         capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
     assert done.stdout == "heard 2000\n", done.stderr
+
+
+def test_words_are_heard_beyond_a_thousand_open_files() -> None:
+    """A daemon with many connections open has descriptors that select() refuses."""
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1030)]
+    try:
+        words = Words()
+        threading.Thread(target=words.put, args=(Word.STOP,)).start()
+        assert (words.get(60.0) or words.get(60.0)) is Word.STOP
+    finally:
+        for one in many:
+            os.close(one)
