@@ -35,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     messages = new_app("What people are told of a visit.")
     command(messages, "list", example="syncd messages list 3f2a")(message_list)
     command(messages, "preview", example="syncd messages preview 3f2a reminder")(message_preview)
+    command(messages, "opt-out", example="syncd messages opt-out eva@example.com")(message_opt_out)
     app.add_typer(messages, name="messages")
     command(app, "handover", example="syncd handover ana bruno --project casas --on 2026-12-01 --dry-run")(handover)
 
@@ -180,6 +181,17 @@ def message_preview(
     from syncd.cli import pictures
 
     return at.do("messages.preview", pictures.letter, visit=visit, kind=kind, to=to)
+
+
+def message_opt_out(
+    at: Session,
+    to: Annotated[str, typer.Argument(metavar="ADDRESS|NUMBER", help="Who wants no messages.")],
+    undo: Annotated[bool, typer.Option("--undo", help="They may be sent messages again.")] = False,
+) -> int:
+    """Send clients nothing to an address or a number any more."""
+    from syncd.cli import pictures
+
+    return at.do("messages.opt-out", pictures.contact, to=to, undo=undo)
 
 
 def handover(

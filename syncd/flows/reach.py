@@ -20,12 +20,15 @@ from syncd.core.messages import (
     waits_for_morning,
 )
 from syncd.core.visit import Attendance, ClientConfirmation, Visit, VisitState
+from syncd.flows.announce import services
 from syncd.flows.context import Context
+from syncd.flows.opt_out import address_key
 from syncd.store import Tx
 from syncd.store.queue import Notice
 
 BY_NUMBER = (Channel.WHATSAPP, Channel.SMS)
 UNSENDABLE = ("task", "alert", "operator")
+MESSAGES = "messages"  # what the alert about an installation without messengers is about
 CHOSEN_LATER = "message"  # a notice with this channel gets its way when it is sent
 
 
@@ -190,6 +193,11 @@ def messengers(ctx: Context) -> list[tuple[AccountId, Channel]]:
     return [(account, channel) for account, channel in found if channel is not Channel.OPERATOR]
 
 
+def carries_messages(ctx: Context) -> bool:
+    """Tell whether any account carries messages to people."""
+    return any(parts.messenger is not None and account not in services(ctx) for account, parts in ctx.accounts.items())
+
+
 def _operator_way(ctx: Context, notice: Notice) -> Verdict:
     """Return the one service a copy of an alert is for: at any hour, and only that one."""
     account = AccountId(notice.to)
@@ -211,7 +219,7 @@ def way_of(ctx: Context, tx: Tx, notice: Notice, visit: Visit | None) -> Verdict
             return Go(channel, AccountId(""), "", person.name)
         if channel not in accounts or not address:
             continue
-        if notice.to == CLIENT and tx.outbox.is_opted_out(address, channel.value):
+        if notice.to == CLIENT and tx.outbox.is_opted_out(address_key(address), channel.value):
             opted_out = True
             continue
         return Go(channel, accounts[channel], address, person.name)

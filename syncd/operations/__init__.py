@@ -42,6 +42,7 @@ OPERATIONS: dict[str, Operation] = {
     "visits.history": _reads(visits.history),
     "messages.list": _reads(visits.messages),
     "messages.preview": _reads(visits.previewed),
+    "messages.opt-out": _changes(people.opted_out),
     "visits.book": _changes(visits.booked),
     "visits.move": _changes(visits.moved),
     "visits.cancel": _changes(visits.cancelled),

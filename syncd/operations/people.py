@@ -1,10 +1,11 @@
-"""Contacts and inquiries from a shell: looked at, never changed."""
+"""Contacts and inquiries from a shell: looked at; and who wants no messages."""
 
 from collections.abc import Sequence
 
 from syncd.control import Answer
 from syncd.core.contacts import InquiryState
 from syncd.core.ids import ContactId
+from syncd.flows.opt_out import note_opt_out, read_email_address, read_number
 from syncd.flows.show import inquiry_json, known_contact_json
 from syncd.operations.desk import Desk, Misused, agent_named, unknown
 
@@ -28,6 +29,15 @@ def inquiries(desk: Desk, *, agent: str | None = None, state: Sequence[str] = ()
             limit=MOST,
         )
     return Answer(body=[inquiry_json(one, desk.directory.time_zone) for one in found])
+
+
+def opted_out(desk: Desk, *, to: str, undo: bool = False) -> Answer:
+    """Note that no message goes to an address or a number any more; or, undone, that they may again."""
+    try:
+        key = read_email_address(to) if "@" in to else read_number(desk.context, to)
+    except ValueError as error:
+        raise Misused(f"{to!r} {error}") from None
+    return Answer(body=note_opt_out(desk.context, key, undo=undo))
 
 
 def _state(text: str) -> InquiryState:

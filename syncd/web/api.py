@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from syncd.core import limits
 from syncd.flows.context import Context
-from syncd.web import api_actions, api_handover, api_people, api_proposals, api_requests, api_visits
+from syncd.web import api_actions, api_handover, api_opt_outs, api_people, api_proposals, api_requests, api_visits
 from syncd.web.api_docs import DESCRIPTION, enrich
 from syncd.web.auth import Limiter
 from syncd.web.problems import Problem, of_http
 
 FAILURES_A_MINUTE = 20
-PARTS = (api_requests, api_visits, api_actions, api_handover, api_people, api_proposals)
+PARTS = (api_requests, api_visits, api_actions, api_handover, api_people, api_opt_outs, api_proposals)
 PROTECTED = frozenset({"event_type", "property", "contact", "project"})  # R028
 
 

@@ -125,6 +125,12 @@ class HandoverIn(Taken):
     dry_run: Annotated[bool, Field(description="say what would happen, change nothing")] = False
 
 
+class OptOutIn(Taken):
+    email: Email | None = None
+    phone: Phone | None = None
+    undo: Annotated[bool, Field(description="messages may go there again")] = False
+
+
 Companion = Id | BookerIn  # an agent's id or address, the address of a further contact, or that contact whole
 
 
@@ -361,6 +367,11 @@ class KnownContactOut(Shown):
     owner: Annotated[str | None, Field(description="the agent who looks after the contact")]
     state: Literal["active", "retired"]
     created_at: str
+
+
+class OptOutOut(Shown):
+    address: Annotated[str, Field(description="the address or number in the form in which it is compared")]
+    opted_out: bool
 
 
 class InquiryOut(Shown):

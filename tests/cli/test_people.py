@@ -36,3 +36,11 @@ def test_inquiries_are_listed_by_agent_and_state(opened: Office) -> None:
 def test_what_nobody_knows_is_said(opened: Office, words: tuple[str, ...], said: str) -> None:
     done = opened.syncd(*words)
     assert done.code == 2 and said in done.err
+
+
+def test_who_wants_no_messages_is_noted_from_a_shell(opened: Office) -> None:
+    assert opened.json("messages", "opt-out", "Eva@Example.com") == {"address": "eva@example.com", "opted_out": True}
+    undone = opened.json("messages", "opt-out", "+56 9 1234 5678", "--undo")
+    assert undone == {"address": "+56912345678", "opted_out": False}
+    done = opened.syncd("messages", "opt-out", "eva")
+    assert done.code == 2 and "must be a telephone number" in done.err

@@ -16,7 +16,7 @@ run, check-config, doctor, status, plan, sync, route, busy, parity, activate, re
 demo, visits list, visits show, visits history, visits book, visits move, visits cancel, visits reassign, handover,
 visits approve, visits reject, visits confirm, visits attendance,
 webhooks list, webhooks ensure, webhooks remove, explain-slot, deliveries list, deliveries show, tasks list, tasks done,
-sources release, recover, auth, links feed, links visit, egress, messages list, messages preview,
+sources release, recover, auth, links feed, links visit, egress, messages list, messages preview, messages opt-out,
 contacts show, inquiries list
 """
 

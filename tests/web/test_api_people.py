@@ -185,3 +185,31 @@ def test_one_new_client_who_books_fifty_slots_at_once_is_one_contact(tmp_path: P
         inquiries = own.api.get("/api/inquiries").json()["items"]
     assert len(contacts) == MANY
     assert len(set(contacts)) == len(inquiries) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ({"email": "Eva@Example.com"}, "eva@example.com"),
+        ({"phone": "+56 9 1234 5678"}, "+56912345678"),
+        ({"phone": "9 1234 5678"}, "+56912345678"),
+    ],
+)
+def test_who_wants_no_messages_is_noted_and_forgotten_again(own: Stage, body: dict[str, Any], key: str) -> None:
+    def is_out() -> bool:
+        with own.ctx.store.read() as tx:
+            return tx.outbox.is_opted_out(key, "email") and tx.outbox.is_opted_out(key, "sms")
+
+    for _ in range(2):
+        assert own.api.post("/api/opt-outs", body).json() == {"address": key, "opted_out": True}
+        assert is_out()
+    assert own.api.post("/api/opt-outs", body | {"undo": True}).json() == {"address": key, "opted_out": False}
+    assert not is_out()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"email": "eva@example.com", "phone": "+56912345678"}, {"email": "eva"}, {"phone": "12"}, {"phone": "12345"}],
+)
+def test_who_wants_no_messages_is_named_by_one_address_or_number(stage: Stage, body: dict[str, Any]) -> None:
+    assert stage.api.post("/api/opt-outs", body).status_code == 422

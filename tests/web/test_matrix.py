@@ -80,6 +80,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/visits/{id}/attendance": {"attendance": "present"},
     "/api/proposals": {"contact": {"name": "Eva", "email": "eva@example.com"}, "recipient": {"user": "ana"}},
     "/api/proposals/{id}/accept": {"window": 1},
+    "/api/opt-outs": {"email": "nobody@example.com"},
 }
 LINKS: dict[str, Callable[[Stage], str]] = {
     "/b/": a_booking_link,
@@ -111,7 +112,7 @@ def routes(app: Edge) -> Iterator[tuple[str, str]]:
 def test_every_route_of_the_server_is_in_the_table(stage: Stage) -> None:
     served = {path for _, path in routes(stage.app)}
     assert served == {*GUARDS, *(one.path for one in operations())}
-    assert len(operations()) == len({(one.path, *(one.methods or ())) for one in operations()}) == 26
+    assert len(operations()) == len({(one.path, *(one.methods or ())) for one in operations()}) == 27
 
 
 def ask(stage: Stage, method: str, path: str, who: str) -> requests.Response:
