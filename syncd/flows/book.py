@@ -41,11 +41,14 @@ from syncd.flows.links import Purpose, visit_subject
 from syncd.flows.live import look_live
 from syncd.flows.recognise import save_first
 from syncd.flows.say import close_task, message, task
+from syncd.identity import email_key, phone_key
 from syncd.store import Tx
 from syncd.store.queue import WorkKind
 from syncd.store.visits import Cause
 
 ALTERNATIVES = 5
+OWN_VISIT = "own_visit"  # a refusal: the client has a visit at that time already
+AT_ONCE = 1_000  # visits of one project at one time: more than any team has hosts
 LOOK = timedelta(days=14)  # how far alternatives are looked for
 
 
@@ -65,6 +68,7 @@ class Booking:
     preferred: AgentId | None = None
     key: str | None = None  # the caller's own name for this booking: asked again, it is the same visit
     single: bool = False  # a visit of the same request that stands already is the answer, whatever its time
+    one_at_a_time: bool = False  # nobody is at two visits at once: booked already, it is the same visit or refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +197,9 @@ def _try_hosts(
     if known is not None:
         return known
     wanted = Interval(booking.start, booking.start + place.event_type.duration)
+    theirs = _own_visit(ctx, tx, booking, wanted) if booking.one_at_a_time else None
+    if theirs is not None:
+        return theirs
     if is_visited(tx, place.project.id, booking.dwelling, wanted):
         return Refused(reason="slot_taken", detail=VISITED)
     refusals: list[str] = []
@@ -216,6 +223,32 @@ def _known(tx: Tx, booking: Booking, now: datetime) -> Visit | None:
     if booking.single:
         return next((one for one in made if now < one.interval.end), None)
     return next((one for one in made if one.interval.start == booking.start and one.project == booking.project), None)
+
+
+def _own_visit(ctx: Context, tx: Tx, booking: Booking, wanted: Interval) -> Visit | Refused | None:
+    """Return the visit at the same start that this client booked the same way; refused for one that merely overlaps,
+    or that only the telephone number says is theirs."""
+    active = (VisitState.PENDING, VisitState.CONFIRMED)
+    near = tx.visits.search(window=wanted, project=booking.project, states=active, limit=AT_ONCE)
+    mine = [one for one in near if one.source.account == booking.source]
+    email = email_key(booking.contact.email) if booking.contact.email else None
+    written = [one for one in mine if email is not None and _email_of(one) == email]
+    same = next((one for one in written if one.interval.start == booking.start), None)
+    if same is not None or not (written or any(_calls_alike(ctx, one.contact, booking.contact) for one in mine)):
+        return same
+    return Refused(reason=OWN_VISIT)
+
+
+def _email_of(visit: Visit) -> str | None:
+    return email_key(visit.contact.email) if visit.contact.email else None
+
+
+def _calls_alike(ctx: Context, one: Contact, other: Contact) -> bool:
+    """Tell whether two contacts gave the same telephone number."""
+    if not one.phone or not other.phone:
+        return False
+    found = phone_key(one.phone, ctx.directory.region)
+    return found is not None and found == phone_key(other.phone, ctx.directory.region)
 
 
 def judge(

@@ -177,6 +177,7 @@ def take(ctx: Context, opening: Opening, chosen: Chosen, cause: Cause) -> Visit 
         preferred=opening.preferred,
         key=_key(opening, chosen),
         single=True,
+        one_at_a_time=not opening.subject,
     )
     return book(ctx, booking, cause)
 
@@ -186,6 +187,12 @@ def _key(opening: Opening, chosen: Chosen) -> str:
     if opening.former is not None:
         return key_after(opening.former)
     return opening.subject or f"form:{chosen.number}"
+
+
+def is_made_by(visit: Visit, opening: Opening, chosen: Chosen) -> bool:
+    """Tell whether this form may be shown the visit as its own. On a page that is open to everybody, knowing somebody's
+    address is no proof of being that client."""
+    return bool(opening.subject) or visit.source.id == _key(opening, chosen)
 
 
 # --- where it is shown ----------------------------------------------------------------------------------------------

@@ -14,12 +14,14 @@ from starlette.routing import Route
 from syncd.core import limits
 from syncd.core.hours import local_day
 from syncd.core.visit import Refused, Slot, Visit
+from syncd.flows.book import OWN_VISIT
 from syncd.flows.manage import visit_url
 from syncd.flows.opening import (
     Chosen,
     Opening,
     find_opening,
     find_visit_url,
+    is_made_by,
     make_addresses,
     nearest,
     take,
@@ -160,7 +162,7 @@ def _form(
     days = _days(times, zone)
     choices = () if slot is not None else tuple(days.get(day, ())) or nearest(times, start or asked.now)
     if slot is None and start is not None and not choosing:
-        said, status = "taken", 409
+        said, status = said if said == OWN_VISIT else "taken", 409
     return asked.page(
         "book_form.html",
         status,
@@ -209,11 +211,13 @@ def _book(asked: Asked, opening: Opening, start: datetime, fields: list[book_for
     )
     outcome = take(asked.ctx, opening, chosen, Cause(at=asked.now, actor="client", source="page"))
     if isinstance(outcome, Visit):
-        return _to_visit(asked, opening, outcome)
+        made = is_made_by(outcome, opening, chosen)
+        return _to_visit(asked, opening, outcome) if made else _already(asked, opening, start)
     fresh = _open(asked)
     if fresh.standing is not None:
         return _to_visit(asked, opening, fresh.standing)
-    return _form(asked, fresh, start, fields, without=start)
+    said = OWN_VISIT if outcome.reason == OWN_VISIT else ""
+    return _form(asked, fresh, start, fields, said=said, without=start)
 
 
 # --- what was booked ------------------------------------------------------------------------------------------------
@@ -223,6 +227,14 @@ def _to_visit(asked: Asked, opening: Opening, visit: Visit) -> Response:
     """Lead to the page that shows the visit, so that a reload books nothing."""
     url = make_addresses(asked.ctx, opening, visit, asked.now)
     return RedirectResponse(_path(asked, urlsplit(url).path if url else ""), status_code=303)
+
+
+def _already(asked: Asked, opening: Opening, start: datetime) -> Response:
+    """Say that the visit stands, and nothing of it that was not just typed: the client has its link in a message."""
+    zone = _zone(asked, opening)
+    other = _path(asked, day=local_day(start, zone).isoformat())
+    words = place_words(asked.ctx.directory, opening, asked.language)
+    return asked.page("book_already.html", start=start, zone=zone, other=other, **words)
 
 
 def _standing(asked: Asked, opening: Opening, visit: Visit) -> Response:

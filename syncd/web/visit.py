@@ -250,7 +250,12 @@ def cancel(asked: Asked) -> Response:
         return _ask_why(asked, visit, may, said="unclear", status=422)
     why = f"{known[reason]}: {words}" if words else known[reason]
     command = Cancel(by=CancelReason.CLIENT, reason=why)
-    return _after(asked, act_once(asked.ctx, visit.id, _version(asked), command, _cause(asked, why)), "cancel")
+    outcome = act_once(asked.ctx, visit.id, _version(asked), command, _cause(asked, why))
+    if isinstance(outcome, Refused) and outcome.reason == NOTED:
+        visit, may = _open(asked)
+        if may.cancel:
+            return _ask_why(asked, visit, may, said=NOTED, status=409)
+    return _after(asked, outcome, "cancel")
 
 
 def _ask_why(asked: Asked, visit: Visit, may: May, *, said: str = "", status: int = 200) -> Response:

@@ -14,9 +14,10 @@ from icalendar import Calendar
 
 from syncd.core.directory import Activation, Directory, Project
 from syncd.core.event_type import EventType, Question
-from syncd.core.ids import AgentId, ProjectId, RequestId, VisitId
+from syncd.core.ids import AccountId, AgentId, ProjectId, RequestId, VisitId
 from syncd.core.visit import Answer, Cancel, CancelReason, Conflict, ConflictReason, Visit, VisitState
 from syncd.flows.book import act
+from syncd.flows.links import Purpose
 from syncd.flows.manage import rebook_url, visit_url
 from syncd.store.visits import Cause
 from tests.web.stage import Stage, directory, request_body, staged
@@ -308,6 +309,67 @@ def test_a_double_click_on_a_public_page_is_one_visit_and_two_people_are_two(sta
     other = chosen(stage, client, f"{stage.url}/b/{OPEN}")
     assert other.press("book", **said | {"name": "Luis", "email": "luis@example.com"}).url != first.url
     assert len(stage.visits()) == 2, "both hosts are free"
+
+
+SAID = {"name": "Eva", "email": "eva@example.com", "phone": "+56 9 1234 5678", "answer_1": "1"}
+
+
+def test_the_back_button_on_a_public_page_is_one_visit_and_hands_nobody_its_link(stage: Stage, client: Visitor) -> None:
+    """The form is loaded anew: nothing but the client says that it is the same one; so could a stranger."""
+    url = f"{stage.url}/b/{OPEN}"
+    assert "Your visit is booked" in chosen(stage, client, url).press("book", **SAID).text
+    again = chosen(stage, client, url).press("book", **SAID | {"email": "EVA@Example.com", "name": "X", "phone": ""})
+    assert again.status == 200 and "This visit is booked already" in again.text
+    assert "in the mail" in again.texts["already"]
+    (visit,) = stage.visits()
+    with stage.store.read() as tx:
+        links = [tx.links.latest(one, f"visit:{visit.id}") for one in (Purpose.VISIT, Purpose.BOOK)]
+    assert all(links), "they were made for the first form"
+    assert not any(re.search(r"/v/|/b/(?!abierto)", path) for path in again.links.values())
+    assert "Eva" not in again.text and "visit" not in again.texts, "nothing of it that was not typed"
+
+
+def test_two_tabs_of_a_public_page_at_the_same_moment_are_one_visit(stage: Stage) -> None:
+    pages = [chosen(stage, Visitor(), f"{stage.url}/b/{OPEN}") for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda page: page.press("book", **SAID), pages))
+    assert {page.status for page in found} == {200}
+    assert len(stage.visits()) == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        ("2026-05-12T10:10:00-04:00", {}),
+        (TEN, {"email": "else@example.com"}),
+        ("2026-05-12T09:50:00-04:00", {"email": "else@example.com", "phone": "9 1234 5678"}),
+    ],
+)
+def test_a_client_who_is_busy_with_another_visit_is_told_so_and_nothing_typed_is_lost(
+    tmp_path: Path, client: Visitor, start: str, changes: dict[str, str]
+) -> None:
+    with staged(tmp_path, found=people(increment=timedelta(minutes=10))) as stage:
+        url = f"{stage.url}/b/{OPEN}"
+        chosen(stage, client, url).press("book", **SAID)
+        refused = chosen(stage, client, url, start).press("book", **SAID | changes)
+        assert refused.status == 409 and "You already have a visit at that time" in refused.texts["said"]
+        fields = refused.forms["book"].fields
+        assert {name: fields[name] for name in SAID} == SAID | changes
+        assert len(stage.visits()) == 1
+        later = take(refused, start="2026-05-12T10:20:00-04:00")
+        assert "Your visit is booked" in later.text, "one after the other is no trouble"
+
+
+def test_a_client_whose_visit_was_cancelled_or_is_no_page_s_may_book_that_time(stage: Stage, client: Visitor) -> None:
+    url = f"{stage.url}/b/{OPEN}"
+    chosen(stage, client, url).press("book", **SAID)
+    (first,) = stage.visits()
+    cancelled(stage, first.id)
+    assert "Your visit is booked" in chosen(stage, client, url).press("book", **SAID).text
+    second = next(one for one in stage.visits() if one.active)
+    kept(stage, replace(second, source=replace(second.source, account=AccountId("api"))))
+    assert "Your visit is booked" in chosen(stage, client, url).press("book", **SAID).text
+    assert len(stage.visits()) == 3
 
 
 def test_a_visit_that_came_another_way_is_shown_and_managed(stage: Stage, client: Visitor) -> None:

@@ -713,6 +713,20 @@ def test_an_act_within_two_seconds_of_a_message_is_only_noted(stage: Stage, clie
     assert stage.visit(visit["id"]).client_confirmation is ClientConfirmation.YES
 
 
+def test_a_cancellation_that_was_only_noted_keeps_what_was_chosen_and_written(stage: Stage, client: Visitor) -> None:
+    visit, page = opened(stage, client)
+    why = page.follow("cancel")
+    sent(stage, visit["id"])
+    noted = why.press("why", reason="ill", words="Tengo fiebre")
+    assert noted.status == 409 and "only noted" in noted.texts["said"]
+    kept_fields = noted.forms["why"].fields
+    assert (kept_fields["reason"], kept_fields["words"]) == ("ill", "Tengo fiebre")
+    stage.clock.advance(timedelta(seconds=4))
+    assert noted.press("why").status == 200
+    assert stage.visit(visit["id"]).state is VisitState.CANCELLED
+    assert "Tengo fiebre" in history(stage, visit["id"])[-1].cause.note
+
+
 def test_a_message_to_the_agent_holds_nobody_up(stage: Stage, client: Visitor) -> None:
     visit, page = opened(stage, client)
 
