@@ -24,10 +24,11 @@ from syncd.flows.keys import split_booking_key
 from syncd.flows.poll import poll
 from syncd.flows.publish import publish
 from syncd.flows.pull import pull
+from syncd.flows.reach import MESSAGES, carries_messages
 from syncd.flows.receipts import receive
 from syncd.flows.reconcile import agents_ahead, reconcile, visits_ahead
 from syncd.flows.remind import remind
-from syncd.flows.say import alert
+from syncd.flows.say import alert, recovered
 from syncd.flows.send import send
 from syncd.flows.watch import keep_called
 from syncd.log import bound, log
@@ -245,6 +246,8 @@ def sweep(ctx: Context, now: datetime) -> None:
         for account in (NO_ACCOUNT, *ctx.accounts):
             if (wake := tx.outbox.wake_at(account)) is not None:
                 tx.queue.touch(WorkKind.SEND, account or UNADDRESSED, wake, group=account)
+        if carries_messages(ctx):
+            recovered(tx, "no_messenger", MESSAGES, now)
 
     ctx.store.write(touch)
 

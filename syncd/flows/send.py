@@ -17,7 +17,7 @@ from syncd.errors import Ambiguous, AuthFailed, ConnectorError, Permanent
 from syncd.flows.announce import alert_letter, announce, is_alert
 from syncd.flows.context import Context
 from syncd.flows.health import note_answer
-from syncd.flows.reach import Go, Skip, Wait, messengers, outcome, verdict_of, visit_of
+from syncd.flows.reach import MESSAGES, Go, Skip, Wait, carries_messages, outcome, verdict_of, visit_of
 from syncd.flows.say import alert, task
 from syncd.store import Tx
 from syncd.store.queue import UNADDRESSED, Notice, WorkKind
@@ -76,12 +76,17 @@ def _skip(ctx: Context, tx: Tx, notice: Notice, reason: str, now: datetime) -> N
         tx.outbox.save(outcome(notice, "failed", notice.reason or reason))
     else:
         tx.outbox.save(outcome(notice, "skipped", reason))
+    if notice.to == "client" and reason == "no_channel" and not carries_messages(ctx):
+        alert(tx, "no_messenger", MESSAGES, NO_MESSENGER, now)
     if notice.kind == "cancellation" and notice.to == "client" and reason in UNTOLD and not _by_client(tx, notice):
         _task(tx, "call_task", notice, now)
-    elif reason in UNREACHED and notice.to == "client" and messengers(ctx):
+    elif reason in UNREACHED and notice.to == "client" and carries_messages(ctx):
         _task(tx, "undelivered", notice, now)
 
 
+NO_MESSENGER = (
+    "no account carries messages, so clients are told nothing: add one, such as smtp, or write enabled = false"
+)
 UNREACHED = ("no_channel", "opted_out")
 UNTOLD = ("off", "too_late", *UNREACHED)
 

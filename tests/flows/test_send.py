@@ -11,7 +11,7 @@ import pytest
 from syncd.core.directory import Anchor, Directory, MessageRule, MessageTime
 from syncd.core.event_type import EventType, NoShowRule
 from syncd.core.hours import WorkingHours
-from syncd.core.ids import AgentId
+from syncd.core.ids import AccountId, AgentId
 from syncd.core.interval import Interval
 from syncd.core.letter import Channel, Letter, Report, Sent
 from syncd.core.visit import (
@@ -30,7 +30,7 @@ from syncd.core.visit import (
     VisitState,
 )
 from syncd.errors import AuthFailed
-from syncd.flows import receipts
+from syncd.flows import opt_out, receipts
 from syncd.flows.compose import compose
 from syncd.ports import Delivery
 from syncd.store.queue import Notice, Work, WorkKind
@@ -334,6 +334,32 @@ def test_nobody_is_silently_untold() -> None:
     assert rows(stage, visit, to="agent:ana") == [("agent_notice", "sent", "")]  # a notice in the own view
 
 
+def test_an_installation_without_messengers_is_one_alert_until_there_is_one() -> None:
+    stage = Stage(place())
+    stage.cycle()
+    first, second = booked(stage, at(12, 10), contact=EVA), booked(stage, at(13, 10), contact=EVA)
+    done(stage, second.id, Cancel(by=CancelReason.STAFF), "staff")
+    stage.settle()
+    assert rows(stage, first) == [("booking_info", "skipped", "no_channel")]
+    assert ("cancellation", "skipped", "no_channel") in rows(stage, second)
+    assert [(one.about, one.state) for one in stage.notices("alert", "no_messenger")] == [("messages", "open")]
+    stage.carrier("operator", AccountId("alerts:1"))
+    stage.cycle()
+    assert [one.state for one in stage.notices("alert", "no_messenger")] == ["open"]
+    stage.carrier("email")
+    stage.cycle()
+    assert [one.state for one in stage.notices("alert", "no_messenger")] == ["closed"]
+    assert len(stage.notices("alert", "no_messenger_recovered")) == 1
+
+
+def test_a_message_that_is_switched_off_is_missed_by_nobody() -> None:
+    stage = Stage(place(messages=[MessageRule(kind="booking_info", enabled=False)]))
+    stage.cycle()
+    booked(stage, at(12, 10), contact=EVA)
+    stage.settle()
+    assert stage.notices("alert") == []
+
+
 def test_who_asked_for_no_messages_gets_none_and_staff_know() -> None:
     stage = stage_of(place(), "email", "sms")
     stage.store.write(lambda tx: tx.outbox.opt_out("Eva@example.com", stage.clock.now()))
@@ -345,6 +371,14 @@ def test_who_asked_for_no_messages_gets_none_and_staff_know() -> None:
     other = booked(stage, at(13, 10), contact=replace(EVA, phone=None))
     stage.settle()
     assert rows(stage, other) == [("booking_info", "sent", "")]
+
+
+def test_an_opt_out_holds_however_the_address_is_written() -> None:
+    stage = stage_of(place(), "email")
+    opt_out.note_opt_out(stage.ctx, opt_out.read_email_address("eva@b\u00fccher.example"))
+    visit = booked(stage, at(12, 10), contact=replace(EVA, email="Eva@xn--bcher-kva.example", phone=None))
+    stage.settle()
+    assert rows(stage, visit) == [("booking_info", "skipped", "opted_out")]
 
 
 def test_a_task_said_for_later_opens_at_its_moment_and_an_unknown_way_reaches_nobody() -> None:
