@@ -1,4 +1,4 @@
-"""Verifies one status callback of Twilio and reads it. Pure: no clock, no network.
+"""Verifies one call of Twilio, a status callback or a received message, and reads it. Pure: no clock, no network.
 
 X-Twilio-Signature is the base64 HMAC-SHA1, under the auth token, of the full public address and the sorted form
 fields. The address is the one that Twilio was told, never what the Host header says (H38).
@@ -7,19 +7,21 @@ fields. The address is the one that Twilio was told, never what the Host header 
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from connectors._signature import only_header
 from connectors._twilio_settings import TwilioSettings
 from syncd.core.ids import AccountId
-from syncd.core.letter import Report, Sent
+from syncd.core.letter import Channel, Report, Sent, e164
 from syncd.errors import BadSignature
-from syncd.ports import Call, Delivery, Touch
+from syncd.ports import Call, Delivery, Touch, Wish
 
 HEADER = "X-Twilio-Signature"
 FIELDS = 100
+NO_MORE = frozenset({"stop", "stopp", "baja", "alto"})
+AGAIN = frozenset({"start", "alta"})
 STATES = {
     "sent": Sent.SENT,
     "delivered": Sent.DELIVERED,
@@ -37,10 +39,22 @@ def hook(account: AccountId, settings: Any, call: Call) -> Delivery:
     url = call.url + (f"?{call.query}" if call.query else "")
     if not hmac.compare_digest(signature(ours.auth_token.get_secret_value(), url, fields_of(call)), given):
         raise BadSignature(f"{HEADER}: signed with another token or for another address; see [daemon] public_url")
+    key = f"sha256:{hashlib.sha256(call.body).hexdigest()}"
+    wish = wish_of(ours, dict(fields_of(call)))
+    if wish is not None:
+        return Delivery(key=key, wishes=(wish,))
     if not reports(account, settings, call):
         return Delivery(ignored="says nothing that counts of our messages")
-    key = f"sha256:{hashlib.sha256(call.body).hexdigest()}"
     return Delivery(key=key, touches=(Touch(kind="receipt", key=f"{account}|{key}"),))
+
+
+def wish_of(settings: TwilioSettings, told: Mapping[str, str]) -> Wish | None:
+    """Return what a received message asks for in one word; None for any other, which nobody reads here."""
+    word = told.get("Body", "").strip(" \t\r\n.!¡\"'").casefold()
+    number, ours = told.get("From", ""), told.get("AccountSid") == settings.account_sid
+    if not ours or told.get("SmsStatus") != "received" or e164(number) != number or word not in NO_MORE | AGAIN:
+        return None
+    return Wish(number=number, channel=Channel.SMS, wants_none=word in NO_MORE)
 
 
 def signature(token: str, url: str, fields: Sequence[tuple[str, str]]) -> bytes:

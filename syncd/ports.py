@@ -206,6 +206,15 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Somebody wrote from a number, over a channel, that they want no more messages there; or that they do again."""
+
+    number: str
+    channel: Channel
+    wants_none: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What a verified webhook call amounts to: a key to recognise repeats, and names to look at.
 
@@ -220,6 +229,7 @@ class Delivery:
     unwanted: bool = False  # understood, signed, and of no interest
     event_type: str | None = None
     echo: str | None = None  # a provider's handshake: answered with this text, nothing is kept
+    wishes: tuple[Wish, ...] = ()  # noted with the call that brought them
     ignored: str | None = None  # why the call counts for nothing (an unknown channel): answered, counted, not kept
 
 

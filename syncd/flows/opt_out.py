@@ -1,9 +1,13 @@
 """Who wants no messages: an address or a number is noted, and forgotten again. Knows no contact: an address that nobody
 has yet can be noted as well."""
 
+from datetime import datetime
+
 from syncd.core.letter import e164
 from syncd.flows.context import Context
 from syncd.identity import email_key, read_phone
+from syncd.ports import Wish
+from syncd.store import Tx
 
 
 def address_key(text: str) -> str:
@@ -25,6 +29,14 @@ def read_number(ctx: Context, text: str) -> str:
     if found is None:
         raise ValueError("must be a telephone number with its country, such as +56 9 1234 5678")
     return found
+
+
+def note_wish(tx: Tx, wish: Wish, now: datetime) -> None:
+    """Note what somebody wrote from a number, for the channel they wrote over."""
+    if wish.wants_none:
+        tx.outbox.opt_out(wish.number, now, wish.channel.value)
+    else:
+        tx.outbox.opt_in(wish.number, wish.channel.value)
 
 
 def note_opt_out(ctx: Context, key: str, *, undo: bool = False) -> dict[str, object]:

@@ -16,6 +16,7 @@ from syncd.core.ids import AccountId
 from syncd.errors import BadSignature
 from syncd.flows.context import Context
 from syncd.flows.keys import event_types_at, split_booking_key
+from syncd.flows.opt_out import note_wish
 from syncd.flows.receipts import note_reports
 from syncd.flows.say import alert, recovered
 from syncd.flows.watch import doubt, live_calendar
@@ -135,6 +136,8 @@ class Hooks:
 
         def keep(tx: Tx) -> DeliveryState:
             state = _keep(ctx, tx, stored, ours=ours, look_for_alarm=look)
+            for wish in delivery.wishes:
+                note_wish(tx, wish, call.now)
             if reports:
                 note_reports(ctx, tx, account, reports, call.now)
             return state

@@ -14,7 +14,7 @@ from connectors.twilio import SPEC, TwilioMessenger, TwilioSettings, shortened
 from syncd.core.ids import AccountId
 from syncd.core.letter import Channel, Letter, Sent
 from syncd.errors import Ambiguous, AuthFailed, BadSignature, ConnectorError, Permanent, Transient
-from syncd.ports import Call, Delivery, Environment, Messenger
+from syncd.ports import Call, Delivery, Environment, Messenger, Wish
 from tests.contracts.messenger import MessengerContract, Peer
 from tests.servers.calendly import NOW, HandClock
 from tests.servers.twilio import NUMBER, SID, TOKEN, Twilio, callback, signed, twilio, wire
@@ -178,3 +178,40 @@ def test_what_is_not_signed_is_refused() -> None:
             call(form, *wrong)
     with pytest.raises(BadSignature):
         hook(ACCOUNT, settings(), Call(headers=[(HEADER, "x")], body=b"\xff=\xff", now=NOW, url=URL))
+
+
+def received(text: str, **more: str) -> dict[str, str]:
+    form = {"AccountSid": SID, "MessageSid": "SM9", "SmsStatus": "received", "From": "+56912345678", "To": NUMBER}
+    return form | {"Body": text} | more
+
+
+@pytest.mark.parametrize("text", ["STOP", "stop.", " Baja ", "ALTO!", "Stopp"])
+def test_a_word_that_asks_for_no_more_messages_is_kept_with_its_number(text: str) -> None:
+    found = call(received(text), signed(URL, received(text)))
+    assert found.wishes == (Wish(number="+56912345678", channel=Channel.SMS),)
+    assert found.key and not found.touches
+
+
+def test_a_word_takes_it_back() -> None:
+    (wish,) = call(received("alta"), signed(URL, received("alta"))).wishes
+    assert not wish.wants_none
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        received("please stop by at noon"),
+        received(""),
+        received("STOP", From="whatsapp:+56912345678"),
+        received("STOP", AccountSid="AC"),
+        received("STOP", SmsStatus="sent"),
+    ],
+)
+def test_what_else_is_received_is_not_kept(form: dict[str, str]) -> None:
+    found = call(form, signed(URL, form))
+    assert found.ignored and not found.wishes
+
+
+def test_nobody_stops_messages_without_the_signature() -> None:
+    with pytest.raises(BadSignature):
+        call(received("STOP"), signed(URL, received("STOP"), "other"))

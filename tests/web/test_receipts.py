@@ -9,15 +9,22 @@ from typing import Any
 import pytest
 import requests
 
+from connectors._twilio_hook import HEADER as TWILIO_HEADER
+from connectors._twilio_hook import hook as twilio_hook
 from connectors._whatsapp_hook import HEADER, handshake, hook, reports
 from syncd.core.letter import Sent
 from syncd.flows.context import AccountParts, Context
 from syncd.flows.receipts import receive
+from syncd.ports import Call, Delivery
 from syncd.runner import HANDLERS, drain
 from syncd.store.queue import DeliveryState, Notice, WorkKind
 from syncd.web.app import create_app
+from syncd.web.counts import Counts
+from syncd.web.hooks import Hooks
 from syncd.web.serve import Server
+from tests.connectors import test_twilio as twilio
 from tests.connectors.test_whatsapp import ACCOUNT, settings
+from tests.servers import twilio as server
 from tests.servers.whatsapp import VERIFY, signed, status
 from tests.web.stage import CALENDLY, LINK_KEY, TOKENS, Stage, staged
 from tests.web.stage import hooks as calendly
@@ -134,3 +141,21 @@ def test_no_other_question_is_answered(url: str) -> None:
     assert ask(url, **{"hub.challenge": "<script>alert(1)</script>"}).status_code == 401
     assert ask(url, CALENDLY).status_code == 405
     assert ask(url, "nobody").status_code == 404
+
+
+def test_a_short_message_that_asks_for_no_more_is_noted_with_its_call(stage: Stage) -> None:
+    account, number = twilio.ACCOUNT, "+56912345678"
+
+    def hooked(call: Call) -> Delivery:
+        return twilio_hook(account, twilio.settings(), replace(call, url=twilio.URL))
+
+    ours = AccountParts(id=account, kind="twilio", hook=hooked)
+    ctx = replace(stage.ctx, accounts={account: ours})
+    for word, is_out in (("BAJA", True), ("BAJA", True), ("ALTA", False)):
+        form = twilio.received(word)
+        head = [(TWILIO_HEADER, server.signed(twilio.URL, form))]
+        answer = Hooks(lambda: ctx, Counts()).judge(ctx, account, head, server.wire(form))
+        assert answer.status_code == 204
+        with ctx.store.read() as tx:
+            assert tx.outbox.is_opted_out(number, "sms") is is_out
+            assert not tx.outbox.is_opted_out(number, "whatsapp")
