@@ -170,7 +170,7 @@ def test_s09_released_by_a_second_complete_look(make_stage: MakeStage) -> None:
     assert len(blocks(stage)) == 10
     stage.clock.advance(6 * MINUTE)
     stage.cycle()
-    assert len(blocks(stage)) == 5 and alerts(stage) == ["no_messenger"]
+    assert len(blocks(stage)) == 5 and alerts(stage) == []
     assert stage.visit(visit.id).state is VisitState.CONFIRMED
 
 

@@ -38,7 +38,7 @@ def closed(stage: Stage, agent: str) -> str | None:
 
 
 def all_alerts(stage: Stage) -> list[str]:
-    return [one.kind for one in stage.notices("alert")]
+    return alerts(stage, state=None)
 
 
 # --- S17, S18
