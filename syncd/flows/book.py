@@ -3,7 +3,7 @@
 The store's constraint decides who was first. A host is tried inside a savepoint; the next one follows when it is taken.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +39,7 @@ from syncd.flows.dwelling import VISITED, is_visited, without_visited
 from syncd.flows.hosts import day_around, host_time, offered
 from syncd.flows.links import Purpose, visit_subject
 from syncd.flows.live import look_live
+from syncd.flows.moving import times_to_move
 from syncd.flows.recognise import save_first
 from syncd.flows.say import close_task, message, task
 from syncd.identity import email_key, phone_key
@@ -94,6 +95,11 @@ def place_of(ctx: Context, project: ProjectId, event_type: EventTypeId | None) -
     return Place(project=found, event_type=ctx.directory.event_types[chosen], holidays=holidays)
 
 
+def not_in_team(agent: AgentId | None, project: Project) -> Refused:
+    """Refuse a host who does not work in the project."""
+    return Refused(reason="not-found", detail=f"{agent} is not in the team of {project.name}")
+
+
 def is_active(ctx: Context, project: Project) -> bool:
     """Tell whether a project takes bookings; `after_parity` opens once `activate` has noted it (R105)."""
     if project.activation is not Activation.AFTER_PARITY:
@@ -131,8 +137,13 @@ def alternatives(
         window = Interval(begin, begin + LOOK)
         found = offered(ctx, tx, place.project.team, place.event_type, place.project, window, now)
         found = without_visited(tx, found, place.project.id, dwelling)
-    nearest = sorted(found, key=lambda slot: (abs(slot.interval.start - start), slot.interval.start))
-    return tuple(sorted(nearest[:ALTERNATIVES], key=lambda slot: slot.interval))
+    return nearest(found, start)
+
+
+def nearest(times: Iterable[Slot], start: datetime) -> tuple[Slot, ...]:
+    """Return at most five times, those nearest to the wanted one, by start."""
+    near = sorted(times, key=lambda one: (abs(one.interval.start - start), one.interval.start))
+    return tuple(sorted(near[:ALTERNATIVES], key=lambda one: one.interval))
 
 
 def book(
@@ -146,7 +157,7 @@ def book(
     if isinstance(place, Refused):
         return place
     if booking.host is not None and booking.host not in place.project.team:
-        return Refused(reason="not-found", detail=f"{booking.host} is not in the team of {place.project.name}")
+        return not_in_team(booking.host, place.project)
     seen = _look_live(ctx, place, booking, cause.at) if place.project.verify_live else {}
 
     def attempt(tx: Tx) -> Visit | Refused:
@@ -310,13 +321,24 @@ def new_visit(ctx: Context, place: Place, booking: Booking, agent: AgentId, now:
 def act(ctx: Context, visit_id: VisitId, command: Command, cause: Cause) -> Visit | Refused:
     """Carry out a command on a visit; a new time or host is judged like a booking and first wins."""
     outcome = ctx.store.write(lambda tx: act_in(ctx, tx, visit_id, command, cause))
-    if isinstance(outcome, Refused) and isinstance(command, Move):
-        with ctx.store.read() as tx:
-            visit = tx.visits.find(visit_id)
-        place = place_of(ctx, visit.project, visit.event_type) if visit and visit.project else None
-        if isinstance(place, Place):
-            return _with_alternatives(ctx, place, command.start, cause.at, outcome, visit.dwelling if visit else None)
-    return outcome
+    if isinstance(outcome, Visit) or not isinstance(command, Move) or outcome.reason in BEYOND_TIME:
+        return outcome
+    with ctx.store.read() as tx:
+        return replace(outcome, alternatives=_moves(ctx, tx, tx.visits.get(visit_id), command, cause.at))
+
+
+BEYOND_TIME = ("not-found", "illegal-state")  # no other time would be accepted either
+
+
+def _moves(ctx: Context, tx: Tx, visit: Visit, command: Move, now: datetime) -> tuple[Slot, ...]:
+    """Return the times nearest to the refused one that the same move would accept: of the host it names, or its own."""
+    place = place_of(ctx, visit.project, visit.event_type) if visit.project is not None else None
+    host = command.host or visit.host
+    if not isinstance(place, Place) or host not in ctx.directory.agents or host is None:
+        return ()
+    begin = max(now, command.start - LOOK / 2)
+    window = Interval(begin, begin + LOOK)
+    return nearest(times_to_move(ctx, tx, visit, place.event_type, place.project, (host,), window, now), command.start)
 
 
 def act_in(ctx: Context, tx: Tx, visit_id: VisitId, command: Command, cause: Cause) -> Visit | Refused:
@@ -350,6 +372,9 @@ def _time_refusal(ctx: Context, tx: Tx, before: Visit, after: Visit, now: dateti
         return None
     if after.host not in ctx.directory.agents:
         return Refused(reason="not-found", detail=f"no agent has the id {after.host!r}")
+    project = ctx.directory.projects.get(after.project) if after.project else None
+    if project is not None and after.host not in (before.host, *project.team):
+        return not_in_team(after.host, project)
     place = place_of(ctx, after.project, after.event_type) if after.project else None
     if not isinstance(place, Place) or after.host is None:
         return None

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from syncd.core.availability import slots
 from syncd.core.hours import booking_window_end
 from syncd.core.ids import AccountId, AgentId, VisitId
 from syncd.core.interval import Interval
@@ -25,9 +24,8 @@ from syncd.core.visit import (
 )
 from syncd.flows.book import Place, act_in, gravest, place_of
 from syncd.flows.context import Context
-from syncd.flows.dwelling import without_visited
-from syncd.flows.hosts import host_time
 from syncd.flows.links import Purpose, find_subject, make_link, renew_link, visit_subject
+from syncd.flows.moving import times_to_move
 from syncd.store import Tx
 from syncd.store.visits import Cause
 
@@ -194,17 +192,11 @@ def times_for(ctx: Context, visit: Visit, now: datetime) -> Times:
 def _slots(
     ctx: Context, tx: Tx, visit: Visit, place: Place, hosts: Sequence[AgentId], now: datetime
 ) -> tuple[Slot, ...]:
-    """List the free slots of these hosts as if the visit itself were not there; its present time is no move."""
-    kind, zone = place.event_type, place.project.time_zone
-    last = booking_window_end(kind.window, now, zone, place.holidays)
+    kind, project = place.event_type, place.project
+    last = booking_window_end(kind.window, now, project.time_zone, place.holidays)
     if last <= now:
         return ()
-    window = Interval(now, last)
-    times = [host_time(tx, ctx.directory, one, kind, window, now, place.project, ignoring=visit.id) for one in hosts]
-    found = without_visited(
-        tx, slots(kind, times, window, now, zone, place.holidays), visit.project, visit.dwelling, visit.id
-    )
-    return tuple(one for one in found if not visit.active or one.interval.start != visit.interval.start)
+    return times_to_move(ctx, tx, visit, kind, project, hosts, Interval(now, last), now)
 
 
 # --- acts -----------------------------------------------------------------------------------------------------------

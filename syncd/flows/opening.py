@@ -1,7 +1,7 @@
 """What a link to the booking page stands for: where one may book, what is known already, and the one visit that it
 leads to. Knows no page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from syncd.core.ids import AgentId, EventTypeId, ProjectId, RequestId, VisitId
 from syncd.core.interval import Interval
 from syncd.core.limits import LONGEST_WINDOW
 from syncd.core.visit import Answer, Contact, Dwelling, Refused, Slot, Visit, VisitState
-from syncd.flows.book import ALTERNATIVES, Booking, Place, book, offer, place_of
+from syncd.flows.book import Booking, Place, book, offer, place_of
 from syncd.flows.context import Context
 from syncd.flows.links import Purpose, find_subject, make_link, token_of, url_of, visit_subject
 from syncd.flows.manage import PAGE, followers, key_after, move_once, times_for, visit_url
@@ -136,12 +136,6 @@ def times_of(ctx: Context, opening: Opening, now: datetime) -> tuple[Slot, ...]:
     project, kind = opening.place.project.id, opening.place.event_type.id
     found = offer(ctx, project, EventTypeId(kind), Interval(now, now + LONGEST_WINDOW), now, opening.dwelling)
     return () if isinstance(found, Refused) else tuple(found)
-
-
-def nearest(times: Iterable[Slot], start: datetime) -> tuple[Slot, ...]:
-    """Return at most five times, those nearest to the wanted one, by start."""
-    near = sorted(times, key=lambda one: (abs(one.interval.start - start), one.interval.start))
-    return tuple(sorted(near[:ALTERNATIVES], key=lambda one: one.interval))
 
 
 # --- the act --------------------------------------------------------------------------------------------------------

@@ -36,6 +36,18 @@ def explain(directory: Directory, request: Request) -> Route | Unroutable:
     return route(request, project, event_types, directory.rules)
 
 
+def refuse_preferred(directory: Directory, request: Request, routed: Route) -> Refused | None:
+    """Refuse a wish for an agent who could never get the visit."""
+    project = directory.projects[ProjectId(routed.project)]
+    if request.preferred_agent is None or request.preferred_agent in project.team:
+        return None
+    return Refused(
+        reason="invalid",
+        detail=f"preferred_agent: {request.preferred_agent} is not in the team of {project.name}; "
+        f"it is: {', '.join(project.team)}",
+    )
+
+
 def accept(ctx: Context, request: Request, body: str, now: datetime) -> Accepted | Unroutable | Refused:
     """Keep a request and return its booking address; the same id with another body is refused (`request-differs`)."""
     with ctx.store.read() as reading:
@@ -46,6 +58,9 @@ def accept(ctx: Context, request: Request, body: str, now: datetime) -> Accepted
     routed = explain(ctx.directory, request)
     if isinstance(routed, Unroutable):
         return routed
+    refused = refuse_preferred(ctx.directory, request, routed)
+    if refused is not None:
+        return refused
     if not is_active(ctx, ctx.directory.projects[routed.project]):
         return Refused(reason="project-inactive", detail=f"{routed.project} takes no bookings yet")
     try:

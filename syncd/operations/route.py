@@ -9,7 +9,7 @@ from syncd.control import Answer
 from syncd.core.directory import Directory
 from syncd.core.routing import Request, Route, Unroutable, rank_hosts
 from syncd.flows.context import Context
-from syncd.flows.request import explain
+from syncd.flows.request import explain, refuse_preferred
 from syncd.operations.desk import Json, Misused
 from syncd.web.api_models import RequestIn
 from syncd.web.problems import Problem
@@ -23,6 +23,9 @@ def routed(directory: Directory, asked: Any, now: datetime, context: Context | N
     rules = [{"number": number, **verdict_json(one)} for number, one in enumerate(outcome.verdicts, 1)]
     if isinstance(outcome, Unroutable):
         return Answer(code=1, body={"error": outcome.why, "rules": rules})
+    refused = refuse_preferred(directory, request, outcome)
+    if refused is not None:
+        raise Misused(refused.detail)
     return Answer(body=_chosen(directory, request, outcome, context) | {"rules": rules})
 
 

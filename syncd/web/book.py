@@ -14,7 +14,7 @@ from starlette.routing import Route
 from syncd.core import limits
 from syncd.core.hours import local_day
 from syncd.core.visit import Refused, Slot, Visit
-from syncd.flows.book import OWN_VISIT
+from syncd.flows.book import OWN_VISIT, nearest
 from syncd.flows.manage import visit_url
 from syncd.flows.opening import (
     Chosen,
@@ -23,7 +23,6 @@ from syncd.flows.opening import (
     find_visit_url,
     is_made_by,
     make_addresses,
-    nearest,
     take,
     times_of,
 )

@@ -17,6 +17,8 @@ from syncd.web.api_models import ContactIn, PropertyIn, RequestIn, RequirementIn
 from syncd.web.api_values import read_edge, read_moment
 from syncd.web.problems import Problem, type_of
 
+_FIELD = re.compile(r"[a-z_.0-9]+")
+
 
 def invalid(field: str, problem: str) -> Problem:
     return Problem("invalid", f"{field}: {problem}", errors=[{"field": field, "problem": problem}])
@@ -179,4 +181,7 @@ def problem_of(refused: Refused, zone: str) -> Problem:
     extra: dict[str, Any] = (
         {"alternatives": [slot_json(slot, zone) for slot in refused.alternatives]} if refused.alternatives else {}
     )
+    field, colon, problem = refused.detail.partition(": ")
+    if refused.reason == "invalid" and colon and _FIELD.fullmatch(field):
+        extra["errors"] = [{"field": field, "problem": problem}]
     return Problem(type_of(refused.reason), refused.detail, **extra)

@@ -1,12 +1,18 @@
 """What may be done to a visit, what may not, and that asking twice does no harm."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.web.stage import Stage, staged
+from syncd.core.ids import AgentId
+from syncd.core.interval import Interval
+from syncd.store.visits import Cause
+from tests.web.stage import Stage, directory, request_body, staged
+from tests.world.town import CASAS
 
 
 def do(stage: Stage, visit: dict[str, Any], action: str, **body: Any) -> Any:
@@ -146,6 +152,44 @@ def test_a_move_onto_another_visit_is_refused_with_alternatives_and_changes_noth
     assert done(stage.api.get(f"/api/visits/{visit['id']}")) == visit
 
 
+@pytest.mark.parametrize("host", [None, "beto"])
+@pytest.mark.parametrize("taken", range(3))
+def test_every_alternative_of_a_refused_move_is_accepted(tmp_path: Path, host: str | None, taken: int) -> None:
+    """The colleagues' free times do not count, the visit itself is not in its own way, and the refused time is out."""
+    with staged(tmp_path) as own:
+        starts = [own.a_start() for _ in range(5)]
+        for start in starts[1 : 2 + taken]:
+            own.book(start, host=host or "ana")
+        visit = own.book(starts[0], host="ana")
+        named = {"host": host} if host is not None else {}
+        found = refused(do(own, visit, "move", start=starts[1], **named), 409, "slot-taken")["alternatives"]
+        assert len(found) == 5 and not {starts[1], visit["start"]} & {one["start"] for one in found}
+        for one in found:
+            moved = done(do(own, visit, "move", start=one["start"], **named))
+            assert (moved["host"], moved["start"]) == (host or "ana", one["start"])
+            done(do(own, visit, "move", start=visit["start"], host="ana"))
+
+
+def test_the_alternatives_of_a_longer_visit_have_room_for_its_length(tmp_path: Path) -> None:
+    with staged(tmp_path) as own:
+        start, _between, wanted = (own.a_start() for _ in range(3))
+        visit = own.book(start, host="ana")
+        own.book(wanted, host="ana")
+        long = own.visit(visit["id"])
+        longer = Interval(long.interval.start, long.interval.start + timedelta(minutes=28))
+        cause = Cause(at=own.clock.now(), actor="test", source="test")
+        own.store.write(lambda tx: tx.visits.save(replace(long, interval=longer, guard=longer), cause))
+        found = refused(do(own, visit, "move", start=wanted), 409, "slot-taken")["alternatives"]
+        for one in found:
+            assert done(do(own, visit, "move", start=one["start"]))["start"] == one["start"]
+
+
+def test_what_no_other_time_would_mend_has_no_alternatives(stage: Stage) -> None:
+    visit = stage.book(stage.a_start(), host="ana")
+    done(do(stage, visit, "cancel", by="staff"))
+    assert "alternatives" not in refused(do(stage, visit, "move", start=stage.a_start()), 409, "illegal-state")
+
+
 @pytest.mark.parametrize(("start", "kind"), [("07:00:00", "hours"), ("09:10:00", "not-offered")])
 def test_a_move_is_judged_like_a_booking(stage: Stage, start: str, kind: str) -> None:
     visit = stage.book(stage.a_start())
@@ -161,6 +205,41 @@ def test_a_colleague_takes_a_visit_and_a_busy_one_does_not(stage: Stage) -> None
     stage.book(start, host="ana")
     refused(do(stage, visit, "reassign", host="ana"), 409, "slot-taken")
     refused(do(stage, visit, "reassign", host="nadie"), 404, "not-found")
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Stage]:
+    """Beto is an agent, and not in the team of Casas."""
+    found = directory()
+    casas = found.projects[CASAS]
+    alone = replace(casas, team=(AgentId("ana"),))
+    with staged(tmp_path, found=replace(found, projects={**found.projects, CASAS: alone})) as own:
+        yield own
+
+
+def test_who_is_not_in_the_team_gets_no_visit_by_any_door(apart: Stage) -> None:
+    start, later = apart.a_start(), apart.a_start()
+    visit = apart.book(start, host="ana")
+    booked = apart.api.post("/api/visits", {**_again(visit), "start": later, "host": "beto"})
+    words = refused(booked, 404, "not-found")["detail"]
+    assert words == "beto is not in the team of Casas"
+    for action, body in (("reassign", {"host": "beto"}), ("move", {"start": later, "host": "beto"})):
+        answer = refused(do(apart, visit, action, **body), 404, "not-found")
+        assert answer["detail"] == words and "alternatives" not in answer
+    assert done(apart.api.get(f"/api/visits/{visit['id']}")) == visit
+    preferred = refused(apart.api.post("/api/requests", request_body("x", preferred_agent="beto")), 422, "invalid")
+    (error,) = preferred["errors"]
+    assert error == {"field": "preferred_agent", "problem": "beto is not in the team of Casas; it is: ana"}
+
+
+def test_a_host_who_left_the_team_may_keep_the_visit_at_another_time(apart: Stage) -> None:
+    visit = apart.book(apart.a_start(), host="ana")
+    cause = Cause(at=apart.clock.now(), actor="test", source="test")
+    kept = replace(apart.visit(visit["id"]), host=AgentId("beto"))
+    apart.store.write(lambda tx: tx.visits.save(kept, cause))
+    later = apart.a_start()
+    assert done(do(apart, visit, "move", start=later))["host"] == "beto"
+    assert done(do(apart, visit, "move", start=apart.a_start(), host="beto"))["host"] == "beto"
 
 
 # participants
