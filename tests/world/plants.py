@@ -26,7 +26,7 @@ from tests.world.simulation import Simulation
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """One fault: what it replaces, a seed known to find it, and what is done to a town before it lives.
+    """One fault: what it replaces, the seed that is tried first, and what is done to a town before it lives.
 
     `harmless`: the preparation alone breaks nothing, so that the seed must be green where nothing is replaced.
     """
@@ -185,18 +185,18 @@ def _any_address(ctx: Context, tx: Tx, account: Any, booking: Any) -> Any:
 
 
 PLANTS = (
-    Plant("finish ignores a touch", swap(Queue, "finish", _finish_whatever), 113),
+    Plant("finish ignores a touch", swap(Queue, "finish", _finish_whatever), 66, steps=600),
     Plant("no constraint on overlaps", list, 0, _without_the_constraint, harmless=False),
     Plant(
         "no buffers held",
         lambda: [patch.object(one, "guard_of", lambda interval, kind: interval) for one in (book, merge)],
         0,
     ),
-    Plant("half a listing is applied", swap(reading, "_gather", _half_is_enough), 73),
+    Plant("half a listing is applied", swap(reading, "_gather", _half_is_enough), 76, steps=600),
     Plant("absent from a list of changes is deleted", swap(reading, "_gather", _absent_is_gone), 0),
     Plant("tombstones are ignored", swap(Visits, "is_tombstone", lambda *_: False), 153),
     Plant("copies of others are copied", swap(reconcile, "_busy_time", _copies_too), 4),
-    Plant("no brake", swap(pull, "_brakes", lambda *_: False), 10),
+    Plant("no brake", swap(pull, "_brakes", lambda *_: False), 16),
     Plant("age of the busy time is ignored", swap(hosts, "_why_closed", _never_unknown), 0),
     Plant("an unknown outcome counts as never done", swap(Calendars, "intent", lambda *_: 0), 207),
     Plant(

@@ -9,6 +9,9 @@ from tests.world.plants import PLANTS, Plant
 from tests.world.simulation import Simulation
 
 
+LIVES = 40
+
+
 @pytest.fixture(autouse=True)
 def quiet_log() -> Iterator[None]:
     """Planted faults are meant to be loud; nobody has to read it."""
@@ -35,13 +38,15 @@ def life(plant: Plant, seed: int) -> BaseException | None:
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
 def test_the_simulation_finds_the_plant(plant: Plant) -> None:
+    """Any of some dozens of lives may find it, the known one first: each change of a flow deals the chances anew."""
+    found = next((seed for seed in (plant.seed, *range(LIVES)) if _sees(plant, seed)), None)
+    assert found is not None, f"none of {LIVES + 1} lives sees: {plant.name}"
+    assert not plant.harmless or life(plant, found) is None, f"seed {found} is not green without: {plant.name}"
+
+
+def _sees(plant: Plant, seed: int) -> bool:
     with plant.planted():
-        assert life(plant, plant.seed) is not None, f"seed {plant.seed} does not see: {plant.name}"
-
-
-@pytest.mark.parametrize("plant", [one for one in PLANTS if one.harmless], ids=lambda plant: plant.name)
-def test_the_same_seed_is_green_without_it(plant: Plant) -> None:
-    assert life(plant, plant.seed) is None
+        return life(plant, seed) is not None
 
 
 def test_there_are_enough_of_them() -> None:

@@ -58,7 +58,8 @@ def _see_the_rest(outcomes: list[Outcome], first: int) -> None:
         kills: Counter[str] = sum((one.kills for one in outcomes), Counter())
         rare = next((fault for fault in Fault if struck[fault] < STRIKES), None)
         unseen = next((point for point in POINTS if not kills[point]), None)
-        if rare is None and unseen is None:
+        unchecked = [name for name in CHECKED if not any(one.checked[name] for one in outcomes)]
+        if rare is None and unseen is None and not unchecked:
             return
         assert seed < first + MOST, f"vacuous: faults {struck}, deaths {kills}"
         outcomes.append(live(seed, STEPS, leading=rare, death=unseen))
