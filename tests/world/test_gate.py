@@ -8,7 +8,6 @@ import pytest
 from tests.world.plants import PLANTS, Plant
 from tests.world.simulation import Simulation
 
-
 LIVES = 40
 
 
