@@ -13,7 +13,7 @@ from stdnum.ar import cuit
 from stdnum.cl import rut
 from stdnum.de import idnr, vat
 from stdnum.es import nif
-from stdnum.exceptions import ValidationError
+from stdnum.exceptions import InvalidChecksum, ValidationError
 from stdnum.it import codicefiscale, iva
 
 from syncd.core.contacts import Identifier, IdentifierKind
@@ -91,6 +91,26 @@ def tax_id_key(text: str, country: str) -> str | None:
     if len(found) < SHORTEST_TAX_ID or not any(map(str.isdigit, found)) or len(set(found[:-1])) == 1:
         return None
     return found
+
+
+def is_mistyped_tax_id(text: str, country: str) -> bool:
+    """Tell whether an id is written like one of this country and its check digit is wrong.
+
+    Valid in another country, it is one of there; nothing but digits may be a number of any country.
+    """
+    if text.strip().isdigit() or any(_validated(read, text) is not None for read in _readers(country)):
+        return False
+    return any(_fails_its_check(module.validate, text) for module in TAX_IDS.get(country, ()))
+
+
+def _fails_its_check(read: Callable[[str], str], text: str) -> bool:
+    try:
+        read(text)
+    except InvalidChecksum:
+        return True
+    except ValidationError:
+        pass
+    return False
 
 
 def _readers(country: str) -> list[Callable[[str], str]]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.contacts import Identifier, IdentifierKind
-from syncd.identity import email_key, identifiers_of, phone_key, tax_id_key
+from syncd.identity import email_key, identifiers_of, is_mistyped_tax_id, phone_key, tax_id_key
 
 LONG = st.text(max_size=60)
 
@@ -96,3 +96,20 @@ def test_nothing_given_is_nothing_known() -> None:
         Identifier(kind=IdentifierKind.EMAIL, value="eva@example.com"),
         Identifier(kind=IdentifierKind.PHONE, value="+56912345678"),
     }
+
+
+@pytest.mark.parametrize("text", ["12.345.678-9", "12345678-9", "12345678K", " 7.654.321-k "])
+def test_a_home_id_with_a_wrong_check_digit_is_mistyped(text: str) -> None:
+    assert is_mistyped_tax_id(text, "CL")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12.345.678-5", "12345678Z", "20-26756539-3", "AB123456", "45678912", "123456789", "no", "", "RSSMRA85T10A562S"],
+)
+def test_an_id_that_is_right_or_another_country_s_is_not(text: str) -> None:
+    assert not is_mistyped_tax_id(text, "CL")
+
+
+def test_a_country_without_a_rule_of_ours_takes_every_id() -> None:
+    assert not is_mistyped_tax_id("12.345.678-9", "PE")

@@ -1,6 +1,7 @@
 """The fields of the booking form: which are asked, what was typed into them, and what is wrong with it, in the
 reader's language. Knows no store."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,11 @@ from syncd.core.visit import Answer, Contact, Dwelling
 from syncd.flows.book import Place
 from syncd.flows.opening import Opening
 from syncd.ical import lines, one_line
-from syncd.identity import read_email, read_phone
+from syncd.identity import is_mistyped_tax_id, read_email, read_phone
 from syncd.language import Language
 
 ANSWER = 1_000  # characters of one answer: sixty of them fit into a form
+BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that are drawn as nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ def _fault(field: Field, directory: Directory, language: Language) -> str:
             reader(value)
     except ValueError:
         return _unreadable(field.kind, language)
+    if field.name == "tax_id" and is_mistyped_tax_id(value, directory.region):
+        return language.text("The check digit does not fit this number. Please check it, or leave it out.")
     return ""
 
 
@@ -132,8 +136,15 @@ def _readers(directory: Directory) -> dict[str, Callable[[str], str]]:
 
 
 def clean(field: Field) -> str:
-    """Return what was typed as it is kept: no controls, no marks that turn the reading direction."""
-    return lines(field.value).strip() if field.kind == "lines" else one_line(field.value)
+    """Return what was typed as it is kept: no controls, no marks that turn the reading direction; "" where nothing
+    of it can be seen."""
+    found = lines(field.value).strip() if field.kind == "lines" else one_line(field.value)
+    return found if any(map(_is_seen, found)) else ""
+
+
+def _is_seen(char: str) -> bool:
+    """Tell whether a character shows by itself: no blank, no joiner, no accent without its letter."""
+    return unicodedata.category(char)[0] not in "CMZ" and char not in BLANKS
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------

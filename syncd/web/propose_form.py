@@ -129,10 +129,7 @@ def _judged(row: Row, bounds: Bounds, language: Language) -> tuple[Row, Interval
 
 
 def _unreadable(row: Row, day: date | None, begin: time | None, end: time | None, language: Language) -> Row:
-    day_text, time_text = (
-        language.text("Please write the day like 2026-05-12."),
-        language.text("Please write the time like 10:30."),
-    )
+    time_text = language.text("Please write the time like 10:30.")
 
     def mended(cell: Cell, value: object, text: str) -> Cell:
         empty = language.text("Please fill this in.")
@@ -140,10 +137,23 @@ def _unreadable(row: Row, day: date | None, begin: time | None, end: time | None
 
     return replace(
         row,
-        day=mended(row.day, day, day_text),
+        day=mended(row.day, day, _day_fault(row.day.value, language)),
         begin=mended(row.begin, begin, time_text),
         end=mended(row.end, end, time_text),
     )
+
+
+def _day_fault(text: str, language: Language) -> str:
+    """Say what is wrong with a day that `_day` does not take."""
+    if not _DAY.fullmatch(text):
+        return language.text("Please write the day like 2026-05-12.")
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return language.text("This day does not exist in the calendar.")
+    if found.year < limits.FIRST_YEAR:
+        return language.text("This time is already over.")
+    return language.text("This day is too far ahead.")
 
 
 def _fitting(row: Row, window: Interval, bounds: Bounds, language: Language) -> tuple[Row, Interval | None]:

@@ -1,5 +1,6 @@
 """What the page of a visit says about it, in the reader's language. Knows no request and no store."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -59,10 +60,17 @@ def own_copy(directory: Directory, visit: Visit, language: Language) -> EventDra
         uid=f"visit-{visit.id}@syncd",
         interval=visit.interval,
         time_zone=visit.time_zone,
-        title=" · ".join(one for one in (facts["kind"], facts["project"]) if one) or language.text("Your visit"),
+        title=_title(facts["kind"], facts["project"]) or language.text("Your visit"),
         location=facts["address"],
         body="\n".join(one for one in (host, facts["description"]) if one),
     )
+
+
+def _title(kind: str, project: str) -> str:
+    """Return the kind of visit and its project, which is not said twice where the kind names it."""
+    if project and re.search(rf"(?<!\w){re.escape(project)}(?!\w)", kind, re.IGNORECASE):
+        return kind
+    return " · ".join(one for one in (kind, project) if one)
 
 
 def _agent(directory: Directory, agent: str | None) -> Agent | None:

@@ -138,6 +138,7 @@ def test_days_then_times_then_the_form_then_the_visit(stage: Stage, client: Visi
     entry = client.fetch("GET", after.url + "/visit.ics")
     (event,) = Calendar.from_ical(entry.content).walk("VEVENT")
     assert event.decoded("DTSTART") == visit.interval.start
+    assert str(event["SUMMARY"]) == "Visita Casas", "the project is said once"
 
 
 def test_the_form_of_an_agent_s_own_question_asks_and_keeps(stage: Stage, client: Visitor) -> None:
@@ -204,6 +205,27 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(stage: 
     assert stage.visits() == []
     right = wrong.press("book", name="Eva Díaz", email="eva@example.com", phone="", answer_1="7")
     assert right.status == 200 and "Your visit is booked" in right.text
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200b \u00a0\u2060", "\u3164", "\u2800", "\u0301", "\u00ad\ufe0f"])
+def test_what_nobody_can_see_is_no_name_and_no_answer(stage: Stage, client: Visitor, unseen: str) -> None:
+    page = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    wrong = page.press("book", name=unseen, email="eva@example.com", answer_1=unseen)
+    assert wrong.status == 422 and stage.visits() == []
+    assert wrong.texts["name-error"] == wrong.texts["answer_1-error"] == "Please fill this in."
+    right = wrong.press("book", name="علی\u200cرضا", answer_1="👩\u200d👧")
+    assert right.status == 200
+    (visit,) = stage.visits()
+    assert visit.contact.name == "علی\u200cرضا", "a joiner between letters is part of the name"
+
+
+def test_a_tax_number_with_a_wrong_check_digit_is_told_and_none_is_needed(stage: Stage, client: Visitor) -> None:
+    page = chosen(stage, client, f"{stage.url}/b/{OPEN}")
+    wrong = page.press("book", name="Eva", email="eva@example.com", answer_1="1", tax_id="12.345.678-9")
+    assert wrong.status == 422 and "check digit" in wrong.texts["tax_id-error"]
+    assert wrong.forms["book"].fields["tax_id"] == "12.345.678-9" and stage.visits() == []
+    assert wrong.press("book", tax_id="").status == 200
+    assert len(stage.visits()) == 1
 
 
 def test_an_answer_keeps_the_place_of_its_question(tmp_path: Path, client: Visitor) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +56,18 @@ def test_anything_typed_gives_windows_or_a_fault_in_its_own_row_and_is_kept(post
     assert wrong if not meant else len(found) + len(wrong) == len(meant)
     for one in found:
         assert one.start > BOUNDS.now and BOUNDS.least <= one.length < timedelta(days=1, hours=1)
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        ("2026-02-30", "does not exist"),
+        ("0000-01-01", "does not exist"),
+        ("2999-01-01", "too far ahead"),
+        ("1999-12-31", "already over"),
+        ("12/05/2026", "write the day like"),
+    ],
+)
+def test_a_day_that_cannot_be_is_told_apart_from_one_that_cannot_be_read(day: str, words: str) -> None:
+    rows, found = judged(typed({"date_1": day, "from_1": "10:00", "until_1": "11:00"}, ENGLISH), BOUNDS, ENGLISH)
+    assert words in rows[0].day.error and not found

@@ -29,9 +29,11 @@ from syncd.core.visit import (
 from syncd.flows.context import AccountParts
 from syncd.flows.manage import PAGE, key_after, visit_url
 from syncd.flows.say import task
+from syncd.language import Language
 from syncd.store import Tx
 from syncd.store.calendars import Entry
 from syncd.store.visits import Cause, HistoryRow
+from syncd.web.visit_words import own_copy
 from tests.core.values import visit as plain
 from tests.web.stage import APPROVED, CALENDLY, Stage, directory, hooks, request_body, staged
 from tests.web.visitor import Page, Visitor
@@ -201,6 +203,21 @@ def entry(client: Visitor, page: Page) -> tuple[Any, requests.Response]:
     assert answer.status_code == 200, answer.text
     (found,) = Calendar.from_ical(answer.content).walk("VEVENT")
     return found, answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("Visita {{ proyecto }}", "Visita Casas"),
+        ("CASAS: visita", "CASAS: visita"),
+        ("Visita Casasola", "Visita Casasola · Casas"),
+    ],
+)
+def test_the_entry_names_the_project_once(kind: str, title: str) -> None:
+    found = directory()
+    visita = replace(town.VISITA, name=kind)
+    found = replace(found, event_types={**found.event_types, visita.id: visita})
+    assert own_copy(found, plain(project=town.CASAS, event_type=visita.id), Language("en")).title == title
 
 
 def test_the_calendar_file_is_the_agents_entry_and_a_later_one_replaces_it(stage: Stage, client: Visitor) -> None:
