@@ -35,6 +35,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID)]
 MessageKind = Literal[
     "agent_notice", "booking_info", "confirmation_request", "unconfirmed_task", "reminder", "no_show_follow_up",
     "no_show_task", "release_notice", "update", "cancellation", "rebook_link", "call_task", "proposal_answer",
+    "request_received",
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ def _start(offset: timedelta) -> MessageTime:
 BUILT_IN: dict[str, MessageRule] = {
     one.kind: one
     for one in (
+        _rule("request_received", AT_ONCE, (CLIENT,), *TO_CLIENT),
         _rule("booking_info", AT_ONCE, (CLIENT,), *TO_CLIENT),
         _rule("confirmation_request", _start(-DAY), (CLIENT,), *ASK_CLIENT),
         _rule("unconfirmed_task", _start(-3 * HOUR), ("host",), "task"),
@@ -49,7 +50,9 @@ TIMED = ("confirmation_request", "unconfirmed_task", "reminder", "no_show_follow
 TASKS = frozenset({"unconfirmed_task", "no_show_task"})
 NO_SHOW = frozenset({"no_show_follow_up", "no_show_task"})
 ASKS = frozenset({"confirmation_request", "unconfirmed_task"})
-TELLS_TIME = frozenset({"booking_info", "update", "confirmation_request", "reminder", "no_show_follow_up"})
+TELLS_TIME = frozenset(
+    {"request_received", "booking_info", "update", "confirmation_request", "reminder", "no_show_follow_up"}
+)
 PRESSING = frozenset({"update", "cancellation"})  # of use only some time before the visit
 TASK_AFTER = timedelta(minutes=10)  # from the follow-up to the task to call, so long may an answer take
 
@@ -160,7 +163,7 @@ def useless_at(kind: str, visit: Visit | None, created_at: datetime) -> datetime
         return created_at + 7 * DAY
     start = visit.interval.start
     match kind:
-        case "booking_info" | "update" | "reminder":
+        case "request_received" | "booking_info" | "update" | "reminder":
             return start
         case "confirmation_request":
             return start - HOUR

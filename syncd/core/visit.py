@@ -151,6 +151,7 @@ class Visit:
     source: Source
     booked_at: datetime
     time_zone: str
+    language: str = ""  # the locale that the client is written to in; "" is the installation's
     title: str = ""
     location: str = ""
     answers: tuple[Answer, ...] = ()

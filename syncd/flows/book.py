@@ -68,6 +68,7 @@ class Booking:
     request: RequestId | None = None
     preferred: AgentId | None = None
     key: str | None = None  # the caller's own name for this booking: asked again, it is the same visit
+    language: str = ""  # the locale the client reads; "" is the installation's
     single: bool = False  # a visit of the same request that stands already is the answer, whatever its time
     one_at_a_time: bool = False  # nobody is at two visits at once: booked already, it is the same visit or refused
 
@@ -309,6 +310,7 @@ def new_visit(ctx: Context, place: Place, booking: Booking, agent: AgentId, now:
         source=Source(account=booking.source, id=booking.key),
         booked_at=now,
         time_zone=place.project.time_zone,
+        language=booking.language,
         location=place.project.address,
         answers=booking.answers,
         dwelling=booking.dwelling,
@@ -404,6 +406,7 @@ def announce(tx: Tx, before: Visit | None, after: Visit, now: datetime, wishes: 
     people = hosts | {agent for one in (before, after) if one is not None for agent in one.participants}
     if before is None and after.state is VisitState.PENDING:
         task(tx, "approve_visit", after, now)
+        message(tx, "request_received", after, now, to="client")
         _tell_agents(tx, "approval", after, people, now)
         return
     if before is not None and before.interval != after.interval:
@@ -440,7 +443,7 @@ def moved_from(before: Visit | None) -> dict[str, Any] | None:
 
 
 def _message_kind(before: Visit | None, after: Visit) -> str | None:
-    """Name what the client is told; a booking that waits for approval is told of once it is approved."""
+    """Name what the client is told; a booking that waits for approval is called booked once it is approved."""
     if before is None or (not before.active and after.state is VisitState.CONFIRMED):
         return "booking_info"
     if after.state is VisitState.CANCELLED:

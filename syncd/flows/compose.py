@@ -143,7 +143,7 @@ def _made(ctx: Context, tx: Tx, wanted: Mapping[Purpose, tuple[str, datetime]]) 
 
 
 def _topic(ctx: Context, visit: Visit | None, recipient: str, wishes: Mapping[str, Any], links: Links) -> Topic:
-    language = _language(ctx, wishes)
+    language = _language(ctx, visit, recipient, wishes)
     topic = Topic(
         language=language,
         message=lines(str(wishes.get("message") or "")),
@@ -178,7 +178,7 @@ def _of_visit(ctx: Context, visit: Visit, wishes: Mapping[str, Any], topic: Topi
     kind = ctx.directory.event_types.get(visit.event_type) if visit.event_type is not None else None
     host = _agent(ctx, visit.host)
     what = one_line(visit.title) if not topic.to_client else one_line(kind.name if kind else "")
-    was = _moment(wishes.get("was"))
+    was, until = _moment(wishes.get("was")), visit.pending_expires_at
     return replace(
         topic,
         place=one_line(project.name if project else "") or language.text("our property"),
@@ -195,6 +195,8 @@ def _of_visit(ctx: Context, visit: Visit, wishes: Mapping[str, Any], topic: Topi
         was_day=language.day(was, zone) if was else "",
         was_time=language.time(was, zone) if was else "",
         new_host="host" in wishes and wishes["host"] != visit.host,
+        until_day=language.day(until, zone) if until else "",
+        until_time=language.time(until, zone) if until else "",
         refused=visit.cancel_reason in UNAPPROVED,
         whom_else=_whom_else(ctx, visit),
     )
@@ -267,8 +269,10 @@ def _fits(rule: MessageRule, visit: Visit | None) -> bool:
     return (kinds is None or visit.event_type in kinds) and (projects is None or visit.project in projects)
 
 
-def _language(ctx: Context, wishes: Mapping[str, Any]) -> Language:
-    wanted = str(wishes.get("locale") or "")
+def _language(ctx: Context, visit: Visit | None, recipient: str, wishes: Mapping[str, Any]) -> Language:
+    """Return the language of a reader: a client's is the one they booked in, ours is the house's."""
+    own = visit.language if visit is not None and recipient == CLIENT else ""
+    wanted = str(wishes.get("locale") or own)
     return Language(wanted if wanted[:2] in LANGUAGES else ctx.locale)
 
 

@@ -150,6 +150,7 @@ class Chosen:
     dwelling: Dwelling | None
     answers: tuple[Answer, ...]
     number: str
+    language: str = ""  # the locale in which the page was read
 
 
 def take(ctx: Context, opening: Opening, chosen: Chosen, cause: Cause) -> Visit | Refused:
@@ -169,6 +170,7 @@ def take(ctx: Context, opening: Opening, chosen: Chosen, cause: Cause) -> Visit 
         answers=chosen.answers,
         request=opening.request,
         preferred=opening.preferred,
+        language=chosen.language,
         key=_key(opening, chosen),
         single=True,
         one_at_a_time=not opening.subject,

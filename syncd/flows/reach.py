@@ -138,6 +138,8 @@ def _answered(notice: Notice, visit: Visit) -> str:
     settled = visit.client_confirmation in (ClientConfirmation.YES, ClientConfirmation.NO)
     if notice.kind == "confirmation_request" and settled:
         return "answered"
+    if notice.kind == "request_received" and visit.state is not VisitState.PENDING:
+        return "superseded"
     if notice.kind in NO_SHOW and visit.attendance is not Attendance.UNKNOWN:
         return "attended"
     return ""

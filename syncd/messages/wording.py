@@ -38,6 +38,8 @@ class Topic:
     was_day: str = ""
     was_time: str = ""
     new_host: bool = False
+    until_day: str = ""  # when a visit that nobody approves is given up
+    until_time: str = ""
     refused: bool = False  # the visit was never approved
     message: str = ""
     about: str = ""
@@ -62,6 +64,25 @@ def said_of(kind: str, topic: Topic) -> Said:
 
 
 # --- to clients -----------------------------------------------------------------------------------------------------
+
+
+def _request_received(topic: Topic) -> Said:
+    text = topic.language.text
+    until = text(
+        "We write to you as soon as it is approved, or if it is not: until %(day)s at %(time)s at the latest.",
+        day=topic.until_day,
+        time=topic.until_time,
+    )
+    lead = N_(
+        "We have your request to visit %(place)s on %(day)s at %(time)s. It is not booked yet: it waits for approval."
+    )
+    return _to_client(
+        topic,
+        text("We have your request for %(day)s at %(time)s", day=topic.day, time=topic.time),
+        topic.say(topic.language.raw(lead)),
+        paragraphs=(until if topic.until_day else "",),
+        actions=_manage(topic, text("See, move or cancel your visit")),
+    )
 
 
 def _booking_info(topic: Topic) -> Said:
@@ -294,6 +315,7 @@ def _task(topic: Topic, subject: str, lead: str) -> Said:
 
 WORDS: dict[str, Callable[[Topic], Said]] = {
     "agent_notice": _agent_notice,
+    "request_received": _request_received,
     "booking_info": _booking_info,
     "confirmation_request": _confirmation_request,
     "unconfirmed_task": _unconfirmed_task,

@@ -207,6 +207,7 @@ def _book(asked: Asked, opening: Opening, start: datetime, fields: list[book_for
         dwelling=book_form.dwelling_of(opening, fields),
         answers=book_form.answers_of(fields),
         number=number,
+        language=asked.language.locale,
     )
     outcome = take(asked.ctx, opening, chosen, Cause(at=asked.now, actor="client", source="page"))
     if isinstance(outcome, Visit):

@@ -103,6 +103,15 @@ def test_days_are_in_words_of_the_visits_zone(ctx: Context) -> None:
     assert "martes" in spanish.text and "Dienstag" in german.text
 
 
+def test_a_client_is_written_to_in_the_language_they_booked_in_and_agents_in_the_houses(ctx: Context) -> None:
+    visit = replace(booked(ctx), language="de")
+    assert "Dienstag" in mail(ctx, visit, "booking_info").text
+    agent = compose(ctx, visit, "agent_notice", Channel.EMAIL, f"agent:{visit.host}", {"about": "booking_info"})
+    assert "martes" in agent.text
+    for odd in ("", "fr", "xx_YY"):
+        assert "martes" in mail(ctx, replace(visit, language=odd), "booking_info").text
+
+
 def test_the_link_in_a_message_opens_the_visit(ctx: Context) -> None:
     visit = booked(ctx)
     letter = mail(ctx, visit, "reminder")

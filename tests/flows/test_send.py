@@ -15,6 +15,7 @@ from syncd.core.ids import AccountId, AgentId
 from syncd.core.interval import Interval
 from syncd.core.letter import Channel, Letter, Report, Sent
 from syncd.core.visit import (
+    Approve,
     Attend,
     Attendance,
     Cancel,
@@ -649,6 +650,28 @@ def in_words(stage: Stage) -> Stage:
 
 def last(stage: Stage) -> Letter:
     return [one for _, one in carrier(stage).taken if one.to == "eva@example.com"][-1]
+
+
+def test_a_client_hears_that_a_visit_waits_and_later_that_it_is_booked() -> None:
+    stage = in_words(stage_of(place(APPROVED)))
+    visit = booked(stage, at(12, 10), contact=EVA)
+    stage.settle()
+    letter = last(stage)
+    assert (letter.kind, letter.calendar) == ("request_received", "")
+    assert "espera aprobación" in letter.text and "/v/" in letter.text
+    assert "a más tardar el lunes, 4 de mayo de 2026 a las 12:00" in letter.text
+    done(stage, visit.id, Approve())
+    stage.settle()
+    assert [kind for _, kind in said(stage)] == ["request_received", "booking_info"]
+
+
+def test_a_visit_that_is_approved_before_anything_was_said_is_told_of_once() -> None:
+    stage = stage_of(place(APPROVED))
+    visit = booked(stage, at(12, 10), contact=EVA)
+    done(stage, visit.id, Approve())
+    stage.settle()
+    assert [kind for _, kind in said(stage)] == ["booking_info"]
+    assert ("request_received", "skipped", "superseded") in rows(stage, visit)
 
 
 def test_whoever_is_not_approved_is_told_so_and_why() -> None:

@@ -139,17 +139,17 @@ def test_s03_pending_visits_hold_are_approved_once_and_expire(make_stage: MakeSt
     visit = booked(stage, at(10))
     assert visit.state is VisitState.PENDING and visit.holds
     assert refused(stage, at(10)) == "slot_taken"
-    assert kinds_told(stage, visit.id) == [] and tasks(stage, visit.id) == ["approve_visit"]
+    assert kinds_told(stage, visit.id) == ["request_received"] and tasks(stage, visit.id) == ["approve_visit"]
     once = done(stage, visit.id, Approve())
     assert done(stage, visit.id, Approve()) == once and once.state is VisitState.CONFIRMED
-    assert kinds_told(stage, visit.id) == ["booking_info"]
+    assert kinds_told(stage, visit.id) == ["request_received", "booking_info"]
     late = booked(stage, at(11))
     stage.pass_time(timedelta(hours=23, minutes=50), timedelta(hours=1))
     assert stage.visit(late.id).state is VisitState.PENDING
     stage.pass_time(timedelta(minutes=20), timedelta(minutes=10))
     ended = stage.visit(late.id)
     assert (ended.state, ended.cancel_reason and ended.cancel_reason.value) == (VisitState.CANCELLED, "expired")
-    assert kinds_told(stage, late.id) == ["cancellation"]
+    assert kinds_told(stage, late.id) == ["request_received", "cancellation"]
     assert not_done(stage, late.id, Approve()).reason == "illegal-state"
     assert booked(stage, at(11)).state is VisitState.PENDING
     assert not [one for one in stage.shelf("ana").entries.values() if one.tag == f"visit:{late.id}"]

@@ -47,6 +47,7 @@ def test_a_visit_that_needs_approval_waits_for_it_and_holds_meanwhile(stage: Sta
     assert (approved["state"], approved["version"]) == ("confirmed", 2)
     assert done(do(stage, visit, "approve")) == approved, "approving twice changes nothing"
     assert len(said(stage, visit, "booking_info")) == 1, "the client is told once, when it is certain"
+    assert len(said(stage, visit, "request_received")) == 1, "and once that it waits"
 
 
 def _again(visit: dict[str, Any]) -> dict[str, Any]:

@@ -172,6 +172,9 @@ def test_every_step_speaks_the_language_that_was_chosen(
     assert wrong.status == 422
     after = wrong.press("book", answer_1="B-12")
     assert booked in after.text and after.url.endswith(f"lang={language}")
+    with stage.store.read() as tx:
+        (visit,) = tx.visits.search()
+    assert visit.language[:2] == language, "the client is written to as they were spoken to"
 
 
 def test_a_language_that_is_chosen_on_the_way_keeps_the_day_and_the_time(stage: Stage, client: Visitor) -> None:
