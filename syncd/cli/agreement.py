@@ -65,6 +65,9 @@ def route(
     """
     from syncd.cli import pictures
 
+    if file.is_dir():
+        print(f"syncd: {file} is a folder; name a file with a request, or - for stdin", file=sys.stderr)
+        return MISUSED
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     try:
         asked = json.loads(text)

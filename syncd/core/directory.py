@@ -85,6 +85,12 @@ class Project:
     photo_url: str | None = None
     facts: tuple[tuple[str, str], ...] = ()
 
+    def find_event_type(self, named: str) -> EventTypeId | None:
+        """Return the event type of the project with this id, else the one that has this role."""
+        if named in self.event_types.values():
+            return EventTypeId(named)
+        return self.event_types.get(named)
+
 
 class OnAgentMove(StrEnum):
     MOVE = "move"

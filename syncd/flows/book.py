@@ -83,15 +83,17 @@ class Place:
 
 
 def place_of(ctx: Context, project: ProjectId, event_type: EventTypeId | None) -> Place | Refused:
-    """Look up where a booking goes; an inactive project or a foreign event type is refused."""
+    """Look up where a booking goes, the event type by id or role; an inactive project or a foreign type is refused."""
     found = ctx.directory.projects.get(project)
     if found is None:
         return Refused(reason="not-found", detail=f"no project has the id {project!r}")
     if not is_active(ctx, found):
         return Refused(reason="project-inactive", detail=f"{found.name} takes no bookings yet")
-    chosen = event_type or found.event_types.get("standard")
-    if chosen is None or chosen not in found.event_types.values():
-        return Refused(reason="not-found", detail=f"{found.name} has no event type {event_type!r}")
+    chosen = found.find_event_type(event_type or "standard")
+    if chosen is None:
+        known = ", ".join(f"{role} ({name})" for role, name in found.event_types.items())
+        detail = f"{found.name} has no event type {event_type or 'standard'!r}; it has: {known or 'none'}"
+        return Refused(reason="not-found", detail=detail)
     holidays = ctx.directory.business_holidays.get(project, frozenset())
     return Place(project=found, event_type=ctx.directory.event_types[chosen], holidays=holidays)
 

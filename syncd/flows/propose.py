@@ -107,7 +107,9 @@ def _unmakable(ctx: Context, wanted: Wanted, now: datetime) -> Refused | None:
         return Refused(
             reason="invalid", detail="recipient: the property names no contact person; give it contact_persons"
         )
-    if wanted.expires_at is not None and not now < wanted.expires_at <= now + LONGEST_WINDOW:
+    if wanted.expires_at is not None and wanted.expires_at <= now:
+        return Refused(reason="invalid", detail="expires: must lie in the future")
+    if wanted.expires_at is not None and wanted.expires_at > now + LONGEST_WINDOW:
         return Refused(reason="invalid", detail=f"expires: must lie within the next {LONGEST_WINDOW.days} days")
     place = place_of(ctx, wanted.project, None) if wanted.project is not None else None
     return place if isinstance(place, Refused) else None
@@ -285,10 +287,21 @@ def _settled(tx: Tx, proposal: Proposal | None, wish: Accept, now: datetime) -> 
     if proposal is None:
         return Refused(reason="not-found", detail="no proposal has this id")
     if proposal.visit is not None:
-        return tx.visits.get(proposal.visit)
+        return _visit_made(proposal, tx.visits.get(proposal.visit), wish)
     if proposal.state is not ProposalState.ANSWERED:
         return Refused(reason="illegal-state", detail=f"the proposal is {proposal.state_at(now).value}")
     return None if proposal.window(wish.window) is not None else _replaced(proposal)
+
+
+def _visit_made(proposal: Proposal, visit: Visit, wish: Accept) -> Visit | Refused:
+    """Return the visit to whoever repeats the acceptance; a wish for something else is refused, naming the visit."""
+    asked = (wish.host, wish.start, wish.project)
+    made = (visit.host, visit.interval.start, visit.project)
+    same = all(one is None or one == other for one, other in zip(asked, made, strict=True))
+    if same and wish.window == proposal.accepted:
+        return visit
+    detail = f"the proposal's window {proposal.accepted} has become the visit {visit.id}; change that one"
+    return Refused(reason="illegal-state", detail=detail)
 
 
 def _replaced(proposal: Proposal) -> Refused:

@@ -113,8 +113,10 @@ def _visit(desk: Desk, tx: Tx, name: str) -> Visit:
     found = tx.visits.find(VisitId(name))
     if found is not None:
         return found
+    if len(name) < SHORTEST_ID:
+        raise Misused(f"no visit has the id {name!r}; give at least {SHORTEST_ID} characters of its beginning")
     begun = [one for one in tx.visits.search(limit=100_000) if one.id.startswith(name)]
-    if len(name) < SHORTEST_ID or len(begun) != 1:
+    if len(begun) != 1:
         why = f"{len(begun)} visits have an id that begins so" if len(begun) > 1 else "see `syncd visits list`"
         raise Misused(f"no visit has the id {name!r}; {why}")
     return begun[0]
@@ -167,10 +169,11 @@ def _event_type(desk: Desk, project: ProjectId, name: str | None) -> EventTypeId
     """Read an event type by its id or by its role in the project."""
     if name is None:
         return None
-    roles = desk.directory.projects[project].event_types
-    if name not in {*roles, *roles.values()}:
-        raise unknown("event type of the project", name, [*roles, *roles.values()])
-    return roles.get(name) or EventTypeId(name)
+    place = desk.directory.projects[project]
+    found = place.find_event_type(name)
+    if found is None:
+        raise unknown("event type of the project", name, [*place.event_types, *place.event_types.values()])
+    return found
 
 
 def _answer(text: str) -> Answered:

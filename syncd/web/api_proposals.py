@@ -108,7 +108,8 @@ def _show(ctx: Context, proposal: Proposal) -> Response:
     "/proposals/{id}/accept",
     summary="Make one window a visit",
     description="`window` is its number. Without `start` it is the first bookable one in which the visit fits. The "
-    "other windows close. A second acceptance answers the same visit. A slot that is taken is 409 with `alternatives`; "
+    "other windows close. A repeated acceptance answers the same visit, one of something else "
+    "is 409 `illegal-state`. A slot that is taken is 409 with `alternatives`; "
     "a number that a later answer of the client replaced is 409 `stale`.",
     **documented({200: shapes.VisitOut}, 404, 409, 422),
 )

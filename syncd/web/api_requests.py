@@ -68,7 +68,7 @@ def get_slots(
     start: Annotated[str, Query(alias="from", description="RFC 3339, or a day of the project")],
     end: Annotated[str, Query(alias="to", description="RFC 3339, or a day of the project")],
     project: Annotated[str | None, Query(max_length=limits.ID)] = None,
-    event_type: Annotated[str | None, Query(max_length=limits.ID)] = None,
+    event_type: Annotated[str | None, Query(max_length=limits.ID, description="id, or role such as urgent")] = None,
     asked: Annotated[str | None, Query(alias="request", max_length=limits.ID)] = None,
 ) -> Response:
     ctx = context_of(request)
@@ -91,7 +91,7 @@ def explain_slot(
     request: Request,
     time: Annotated[str, Query(description="RFC 3339")],
     project: Annotated[str | None, Query(max_length=limits.ID)] = None,
-    event_type: Annotated[str | None, Query(max_length=limits.ID)] = None,
+    event_type: Annotated[str | None, Query(max_length=limits.ID, description="id, or role such as urgent")] = None,
     asked: Annotated[str | None, Query(alias="request", max_length=limits.ID)] = None,
 ) -> Response:
     ctx = context_of(request)

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from syncd.core import limits
 from syncd.core.ids import EventTypeId, RequestId, VisitId
-from syncd.core.visit import Answer, Contact, Refused, Visit
+from syncd.core.visit import Contact, Refused, Visit
 from syncd.flows.book import Booking, book
 from syncd.flows.context import Context
 from syncd.flows.manage import link_of
@@ -22,7 +22,7 @@ from syncd.web.api_search import Filters, search
 from syncd.web.once import API, booking_key, release, reserve
 from syncd.web.problems import Problem
 from syncd.web.strict_route import StrictRoute
-from syncd.web.words import agent_of, agreed, contact_of, dwelling_of, invalid, problem_of, project_of
+from syncd.web.words import agent_of, agreed, answers_of, contact_of, dwelling_of, invalid, problem_of, project_of
 
 router = APIRouter(prefix="/api", route_class=StrictRoute, tags=["visits"])
 
@@ -32,7 +32,9 @@ router = APIRouter(prefix="/api", route_class=StrictRoute, tags=["visits"])
     status_code=201,
     summary="Book a visit",
     description="The first free host in rank takes it, unless `host` names one. With `request`, what it says need not "
-    "be said again. A taken slot answers 409 `slot-taken` with at most five `alternatives`.",
+    "be said again. `event_type` is an id, or a role of the project such as `urgent`. A question of the event type "
+    "that is answered twice, or must be answered and is left blank, is 422. A taken slot answers 409 `slot-taken` with "
+    "at most five `alternatives`.",
     **documented({201: shapes.VisitOut, 200: shapes.VisitOut}, 404, 409, 422),
 )
 def post_visit(
@@ -71,14 +73,16 @@ def _booking(ctx: Context, taken: shapes.BookingIn) -> Booking:
     stored = stored_request(ctx, taken.request)
     route = stored.route if stored else None
     kind = taken.event_type or (route.event_type if route else None)
+    project = project_of(ctx.directory, agreed("project", taken.project, route.project if route else None))
+    chosen = ctx.directory.projects[project].find_event_type(kind or "standard")
     return Booking(
-        project=project_of(ctx.directory, agreed("project", taken.project, route.project if route else None)),
+        project=project,
         event_type=EventTypeId(kind) if kind else None,
         start=taken.start,
         host=agent_of(ctx.directory, taken.host) if taken.host else None,
         contact=_contact(ctx, taken, stored),
         dwelling=dwelling_of(taken.property) or (stored.request.dwelling if stored else None),
-        answers=tuple(Answer(question=one.question, answer=one.answer) for one in taken.answers),
+        answers=answers_of(taken.answers, ctx.directory.event_types.get(chosen) if chosen else None),
         request=RequestId(taken.request) if taken.request else None,
         preferred=stored.request.preferred_agent if stored else None,
         source=API,

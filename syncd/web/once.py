@@ -22,7 +22,9 @@ def booking_key(caller: str, given: str | None) -> str | None:
     if given is None:
         return None
     if not 0 < len(given) <= limits.ID or not given.isascii() or not given.isprintable():
-        raise Problem("invalid", f"Idempotency-Key: 1 to {limits.ID} visible ASCII characters")
+        problem = f"1 to {limits.ID} visible ASCII characters"
+        errors = [{"field": "Idempotency-Key", "problem": problem}]
+        raise Problem("invalid", f"Idempotency-Key: {problem}", errors=errors)
     return f"{caller}:{given}"
 
 

@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.directory import Directory
+from syncd.core.event_type import EventType
 from syncd.core.ids import AgentId, ProjectId, RequestId
 from syncd.core.interval import Interval
 from syncd.core.limits import LONGEST_WINDOW
 from syncd.core.routing import Request, Requirement, Verdict
-from syncd.core.visit import Contact, ContactPerson, Dwelling, Refused
+from syncd.core.visit import Answer, Contact, ContactPerson, Dwelling, Refused
 from syncd.flows.show import slot_json
 from syncd.identity import read_email, read_phone
-from syncd.web.api_models import ContactIn, PropertyIn, RequestIn, RequirementIn
+from syncd.web.api_models import AnswerIn, ContactIn, PropertyIn, RequestIn, RequirementIn
 from syncd.web.api_values import read_edge, read_moment
 from syncd.web.problems import Problem, type_of
 
@@ -100,6 +101,23 @@ def agreed(field: str, given: str | None, known: str | None) -> str:
     if given is None and known is None:
         raise invalid(field, "say which: give project or request")
     return given or known or ""
+
+
+def answers_of(taken: Sequence[AnswerIn], event_type: EventType | None) -> tuple[Answer, ...]:
+    """Return the answers; raises Problem for a question of the event type that is answered twice, or must be answered
+    and is left blank. Questions that it does not know are the sender's own, and so is leaving some out."""
+    known = {one.text.casefold(): one for one in event_type.questions} if event_type is not None else {}
+    seen: set[str] = set()
+    for number, one in enumerate(taken):
+        question = known.get(one.question.casefold())
+        if question is None:
+            continue
+        if question.text in seen:
+            raise invalid(f"answers.{number}", f"{question.text!r} is answered twice")
+        if question.required and not one.answer.strip():
+            raise invalid(f"answers.{number}", f"{question.text!r} must be answered")
+        seen.add(question.text)
+    return tuple(Answer(question=one.question, answer=one.answer) for one in taken)
 
 
 def project_of(directory: Directory, named: str) -> ProjectId:

@@ -1,6 +1,7 @@
 """Visits from a shell, on a real store: booked, looked at, moved, handed over, cancelled, and who did it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_visit_is_found_by_the_beginning_of_its_id(opened: Office) -> None:
     assert opened.json("visits", "show", visit["id"][:8]) == opened.json("visits", "show", visit["id"])
     done = opened.syncd("visits", "show", visit["id"][:2])
     assert done.code == 2
-    assert "no visit has the id" in done.err
+    assert "no visit has the id" in done.err and "at least 4 characters" in done.err
 
 
 def test_a_moved_visit_keeps_its_history_with_who_and_from_where(opened: Office) -> None:
@@ -255,3 +256,8 @@ def test_attendance_of_a_visit_that_has_begun_is_noted(opened: Office) -> None:
         ctx.store.write(lambda tx: tx.visits.save(made, cause))
     assert opened.json("visits", "attendance", "begun", "no_show")["attendance"] == "no_show"
     assert opened.json("visits", "attendance", "begun", "present")["attendance"] == "present"
+
+
+def test_a_folder_is_no_request(opened: Office, tmp_path: Path) -> None:
+    done = opened.syncd("route", str(tmp_path))
+    assert done.code == 2 and "is a folder" in done.err

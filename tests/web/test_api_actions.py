@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from syncd.core.event_type import Question
 from syncd.core.ids import AgentId
 from syncd.core.interval import Interval
 from syncd.store.visits import Cause
-from tests.web.stage import Stage, directory, request_body, staged
-from tests.world.town import CASAS
+from tests.web.stage import Stage, booking, directory, request_body, staged
+from tests.world.town import CASAS, VISITA
 
 
 def do(stage: Stage, visit: dict[str, Any], action: str, **body: Any) -> Any:
@@ -366,3 +367,45 @@ def test_a_cancelled_visit_is_beyond_every_action(stage: Stage, action: str, bod
 def test_an_action_without_a_body_is_an_action_with_an_empty_one(stage: Stage) -> None:
     visit = stage.book(stage.a_start())
     assert done(stage.api("POST", f"/api/visits/{visit['id']}/confirm"))["client_confirmation"] == "yes"
+
+
+# what a booking says
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ([("Piso", "4"), ("piso", "5")], ("answers.1", "'Piso' is answered twice")),
+        ([("Perro", "no"), ("Piso", " ")], ("answers.1", "'Piso' must be answered")),
+        ([], None),
+        ([("Perro", "no"), ("Perro", "no"), ("Nota", "")], None),
+    ],
+)
+def test_answers_fit_the_questions_and_other_questions_are_the_sender_s(
+    tmp_path: Path, answers: list[tuple[str, str]], problem: tuple[str, str] | None
+) -> None:
+    found = directory()
+    asking = replace(VISITA, questions=(Question(text="Piso", required=True), Question(text="Nota")))
+    with staged(tmp_path, found=replace(found, event_types={**found.event_types, VISITA.id: asking})) as own:
+        said = [{"question": question, "answer": answer} for question, answer in answers]
+        posted = own.api.post("/api/visits", booking(own.a_start(), answers=said))
+        assert posted.status_code == (422 if problem else 201)
+        if problem:
+            assert posted.json()["errors"] == [{"field": problem[0], "problem": problem[1]}]
+
+
+def test_an_event_type_may_be_named_by_its_role_and_an_unknown_one_names_what_there_is(stage: Stage) -> None:
+    start = stage.a_start()
+    window = {"project": "casas", "from": "2026-05-13", "to": "2026-05-14"}
+    by_role, by_id = (stage.api.get("/api/slots", params={**window, "event_type": n}) for n in ("urgent", "urgente"))
+    assert by_role.status_code == 200 and by_role.json() == by_id.json() != []
+    when = {"project": "casas", "time": start}
+    explained = stage.api.get("/api/slots/explain", params={**when, "event_type": "long"})
+    assert explained.json()["event_type"] == "larga"
+    assert stage.book(start, event_type="urgent")["event_type"] == "urgente"
+    for answer in (
+        stage.api.get("/api/slots", params={**window, "event_type": "corta"}),
+        stage.api.get("/api/slots/explain", params={**when, "event_type": "corta"}),
+        stage.api.post("/api/visits", booking(stage.a_start(), event_type="corta")),
+    ):
+        assert "standard (visita), long (larga), urgent (urgente)" in refused(answer, 404, "not-found")["detail"]
